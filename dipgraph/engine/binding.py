@@ -1,0 +1,101 @@
+"""A problem made ready for a run: on its device, with ‖A‖ = 1 and the image in about [0, 1].
+
+With raw quantities A, y, x and the image's scale s, the run sees A/‖A‖, x/s and y/(‖A‖ s), so that A x = y stays true
+and a weight means the same on another problem. :meth:`Bound.physical` takes an image back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dipgraph.blocks import Setting
+from dipgraph.data.problem import Problem
+from dipgraph.engine.functions import RunSpace
+from dipgraph.graph import Plan
+from dipgraph.language import Program
+from dipgraph.language.diagnostics import Report
+#from dipgraph.operators.least_squares import LeastSquares
+from dipgraph.operators.norm import norm
+from dipgraph.operators.torch_map import TorchMap
+from dipgraph.signatures.errors import InputError
+
+
+@dataclass(frozen=True)
+class Bound:
+    """What a problem gives to a run, by name, and how to take results back."""
+
+    problem: Problem
+    setting: Setting
+    given: dict[str, Any]
+    scale: float
+    data_scale: float
+
+    def physical(self, image: Tensor) -> np.ndarray[Any, Any]:
+        """An image in the problem's unit, on the problem's grid."""
+        grid: np.ndarray[Any, Any] = (image.detach().double() * self.scale).cpu().numpy()
+        return grid.reshape(self.setting.shapes["X"])
+
+
+def choose_device(name: str | None) -> torch.device:
+    """The device a run is asked for: CUDA where there is one, unless said otherwise."""
+    if name is None or name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise InputError(f"no device '{name}'", where="--device", remedy="say cpu, cuda or cuda:0") from None
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise InputError("there is no CUDA device here", where="--device", remedy="run with --device cpu")
+    if device.type not in ("cpu", "cuda"):
+        raise InputError(f"device '{name}' is not supported", where="--device", remedy="say cpu or cuda")
+    return device
+
+
+def bind(problem: Problem, device: torch.device, dtype: torch.dtype = torch.float32) -> Bound:
+    """The problem's names as tensors and maps on the device."""
+    operator_norm = norm(problem.A)
+    if not operator_norm > 0:
+        raise InputError("the forward operator is zero", where=problem.name, remedy="no ray meets the image; check the geometry")
+    scale = float(problem.scale)
+    data_scale = operator_norm * scale
+    shapes = {"X": tuple(problem.A.dims), "Y": tuple(problem.A.dimsd), "G": tuple(problem.grad.dimsd)}
+    setting = Setting(device, dtype, shapes, data_scale)
+
+    def vector(array: Any, unit: float, space: str) -> Tensor:
+        values = torch.from_numpy(np.ascontiguousarray(array, dtype=np.float64)) / unit
+        return values.to(device=device, dtype=dtype).reshape(1, 1, *shapes[space])
+
+    inverse: Callable[[Tensor], Tensor]
+    if problem.fbp is not None:
+        inverse = TorchMap(problem.fbp, scale=operator_norm)
+    else:
+        inverse = LeastSquares(TorchMap(problem.A, scale=1 / operator_norm))
+    given: dict[str, Any] = {name: RunSpace(shape, device, dtype) for name, shape in shapes.items()}
+    given |= {
+        "A": TorchMap(problem.A, scale=1 / operator_norm),
+        "y": vector(problem.y, data_scale, "Y"),
+        "fbp": inverse,
+        "grad": TorchMap(problem.grad),
+    }
+    if problem.noise_level is not None:
+        given["noise_level"] = float(problem.noise_level) / data_scale
+    for name, unit, space in (("counts", 1.0, "Y"), ("blank", 1.0, "Y"), ("prior", scale, "X")):
+        if (array := getattr(problem, name)) is not None:
+            given[name] = vector(np.broadcast_to(array, shapes[space]), unit, space)
+    return Bound(problem, setting, given, scale, data_scale)
+
+
+def check_binding(program: Program, plan: Plan, bound: Bound) -> None:
+    """Refuse a recipe that reads what the problem does not have; raises :class:`~dipgraph.language.Faults`."""
+    report = Report()
+    for name, mark in program.given.items():
+        if name in plan.given and name not in bound.given:
+            advice = "noise_level can be estimated: {noise.estimate: {of: y}}" if name == "noise_level" else ""
+            report.add("E701", f"the problem '{bound.problem.name}' has no '{name}'", mark, advice)
+    report.settle()

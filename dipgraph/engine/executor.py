@@ -1,0 +1,190 @@
+"""The loop: runs a machine's calls, nested bodies and all, one gradient step or iteration at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from dipgraph.engine.compile import Calls, CompiledLoop, CompiledTraining, Machine
+from dipgraph.engine.training import Trainer
+
+
+@dataclass
+class Frame:
+    """How far a nested body has come."""
+
+    key: str
+    count: int
+    done: int = 0
+    """Whole iterations or gradient steps done."""
+    at: int = 0
+    """The item of the body's calls that is under way."""
+    is_training: bool = False
+
+
+class Observer(Protocol):
+    """What is told of a run as it goes."""
+
+    def losses(self, step: int, training: CompiledTraining, values: list[Tensor]) -> None:
+        """The loss terms of a gradient step, on the device."""
+
+    def tracked(self, step: int, image: Tensor) -> None:
+        """The tracked image at the end of an iteration, on the device."""
+
+
+@dataclass
+class Executor:
+    """Runs a machine. Iterate over :meth:`run`; after each item one gradient step, or one iteration, is done."""
+
+    machine: Machine
+    observer: Observer
+    run_on: bool = False
+    gradient_steps: int = 0
+    iterations: int = 0
+    """Iterations of loops that hold no minimise."""
+    frames: list[Frame] = field(default_factory=list)
+    stopped_at: int | None = None
+    """Steps done when the ``until`` of an outermost loop first held."""
+    delivered: dict[str, Any] | None = None
+    """What would have been returned then, kept under ``run_on``."""
+    trainers: dict[str, Trainer] = field(default_factory=dict)
+    active: list[CompiledLoop | CompiledTraining] = field(default_factory=list)
+    """The nested bodies under way, outermost first; beside :attr:`frames`."""
+    latest: Tensor | None = None
+    """The tracked image as last logged."""
+
+    def __post_init__(self) -> None:
+        for compiled in self.machine.trainings():
+            self.trainers[compiled.key] = Trainer(compiled, self.machine)
+
+    @property
+    def steps(self) -> int:
+        """Gradient steps done; iterations where the recipe takes none."""
+        return self.gradient_steps if self.trainers else self.iterations
+
+    def run(self) -> Iterator[Frame]:
+        """Run to the end."""
+        root = Frame("", 1)
+        self.frames.append(root)
+        with torch.no_grad():
+            yield from self._body(self.machine.calls, root)
+        self.frames.pop()
+
+    def returned(self) -> dict[str, Any]:
+        """What the recipe returns, of what stands now; None for what has not been reached."""
+        slots, saved = self.machine.slots, list(self.machine.slots)
+        try:
+            with torch.no_grad():
+                for item in reversed(self.active):  # loops under way hand out what their bodies made so far
+                    _move(slots, item.exports)
+                for call in self.machine.epilogue:
+                    call(slots)
+            return {name: slots[slot] for name, slot in self.machine.returns.items()}
+        except TypeError:
+            if not self.active:
+                raise
+            return dict.fromkeys(self.machine.returns)  # an expression of something not reached
+        finally:
+            slots[:] = saved
+
+    def _body(self, calls: Calls, frame: Frame) -> Iterator[Frame]:
+        slots = self.machine.slots
+        for at in range(frame.at, len(calls.items)):
+            item = calls.items[at]
+            if isinstance(item, CompiledLoop):
+                frame.at = at
+                yield from self._loop(item)
+            elif isinstance(item, CompiledTraining):
+                frame.at = at
+                yield from self._training(item)
+            else:
+                item(slots)
+
+    def _training(self, item: CompiledTraining) -> Iterator[Frame]:
+        frame = Frame(item.key, item.training.step.count, is_training=True)
+        self.frames.append(frame)
+        self.active.append(item)
+        for values in self.trainers[item.key].run():
+            self.gradient_steps += 1
+            frame.done += 1
+            self.observer.losses(self.gradient_steps, item, values)
+            yield frame
+        self.frames.pop()
+        self.active.pop()
+
+    def _loop(self, item: CompiledLoop) -> Iterator[Frame]:
+        slots, step = self.machine.slots, item.loop.step
+        frame = Frame(item.key, step.count)
+        outermost = len(self.frames) == 1
+        self.frames.append(frame)
+        self.active.append(item)
+        _move(slots, item.enter)
+        for block in item.resets:
+            block.reset()
+        for number in range(1, step.count + 1):
+            if item.index is not None:
+                slots[item.index] = number
+            before = self.gradient_steps
+            frame.at = 0
+            yield from self._body(item.calls, frame)
+            frame.done = number
+            counts = not self.trainers and not any(isinstance(inner, CompiledLoop) for inner in item.calls.items)
+            if counts:
+                self.iterations += 1
+            if item.track is not None:
+                self.latest = slots[item.track]
+                self.observer.tracked(self.steps, self.latest)
+            ends = self._ends(item, number, outermost)
+            if self.gradient_steps == before and counts:
+                yield frame
+            if ends or number == step.count:
+                break
+            _move(slots, item.again)
+        _move(slots, item.exports)
+        self.frames.pop()
+        self.active.pop()
+
+    def _ends(self, item: CompiledLoop, number: int, outermost: bool) -> bool:
+        """Whether the loop ends early after this iteration."""
+        step = item.loop.step
+        if item.until is None or (number % step.every and number != step.count):
+            return False
+        if outermost and self.stopped_at is not None:
+            return False
+        if not bool(self.machine.slots[item.until]):
+            return False
+        if outermost:
+            self.stopped_at = self.steps
+            if self.run_on:
+                self._keep(item)
+        return not self.run_on
+
+    def _keep(self, item: CompiledLoop) -> None:
+        """Under ``run_on``: what would be returned, had the loop ended here."""
+        slots = self.machine.slots
+        later = self.machine.calls.items[self.frames[0].at + 1 :]
+        if not all(callable(call) for call in later):
+            return  # a further loop would have gone on from here: only a run that stops can tell what it returns
+        saved = list(slots)
+        _move(slots, item.exports)
+        for call in later:
+            call(slots)  # type: ignore[operator]
+        self.delivered = {name: _copied(value) for name, value in self.returned().items()}
+        slots[:] = saved
+
+
+def _move(slots: list[Any], pairs: list[tuple[int, int]]) -> None:
+    """Copy slots at once, so that a swap swaps."""
+    values = [slots[source] for source, _ in pairs]
+    for (_, target), value in zip(pairs, values, strict=True):
+        slots[target] = value
+
+
+def _copied(value: Any) -> Any:
+    if isinstance(value, torch.nn.Module):
+        return {name: tensor.detach().clone() for name, tensor in value.state_dict().items()}
+    return value.detach().clone() if isinstance(value, Tensor) else value

@@ -1,0 +1,110 @@
+"""What a run notes as it goes: loss terms and scores, kept on the device and read by the host in batches."""
+
+from __future__ import annotations
+
+import csv
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from dipgraph.data.scores import DevicePsnr
+from dipgraph.engine.binding import Bound
+from dipgraph.engine.compile import CompiledTraining
+
+BATCH = 64
+"""Entries that the device keeps before the host reads them."""
+
+
+@dataclass
+class Entry:
+    """One gradient step or tracked iteration."""
+
+    step: int
+    loss: float = math.nan
+    terms: dict[str, float] = field(default_factory=dict)
+    psnr: float = math.nan
+
+
+class Record:
+    """The history of a run.
+
+    Parameters
+    ----------
+    bound
+        The problem; its reference, where there is one, is scored against and never shown to the recipe.
+    batch
+        How many entries are held on the device before they are read: it changes no number.
+    """
+
+    def __init__(self, bound: Bound, batch: int = BATCH) -> None:
+        self.batch = batch
+        self.entries: dict[int, Entry] = {}
+        self.names: dict[str, None] = {}
+        self._losses: list[tuple[int, list[str], Tensor]] = []
+        self._scores: list[tuple[int, Tensor]] = []
+        problem, setting = bound.problem, bound.setting
+        self.psnr: DevicePsnr | None = None
+        if problem.reference is not None:
+            self.psnr = DevicePsnr(problem.reference / bound.scale, problem.region, setting.device, setting.dtype)
+
+    def losses(self, step: int, training: CompiledTraining, values: list[Tensor]) -> None:
+        """Note the loss terms of a gradient step."""
+        names = [term.name for term in training.training.terms]
+        self._losses.append((step, names, torch.stack([value.double().reshape(()) for value in values])))
+        if len(self._losses) >= self.batch:
+            self.flush()
+
+    def tracked(self, step: int, image: Tensor) -> None:
+        """Score the tracked image."""
+        if self.psnr is not None:
+            self._scores.append((step, self.psnr(image[0, 0])))
+            if len(self._scores) >= self.batch:
+                self.flush()
+        else:
+            self.entries.setdefault(step, Entry(step))
+
+    def flush(self) -> None:
+        """Read what the device holds."""
+        if self._losses:
+            flat = torch.cat([values for _, _, values in self._losses]).tolist()
+            for step, names, values in self._losses:
+                terms, flat = flat[: len(values)], flat[len(values) :]
+                entry = self.entries.setdefault(step, Entry(step))
+                labels = [name if names.count(name) == 1 else f"{name}.{names[:i].count(name) + 1}" for i, name in enumerate(names)]
+                entry.terms = dict(zip(labels, terms, strict=True))
+                entry.loss = math.fsum(terms)
+                self.names |= dict.fromkeys(labels)
+            self._losses.clear()
+        if self._scores:
+            for (step, _), value in zip(self._scores, torch.stack([score for _, score in self._scores]).tolist(), strict=True):
+                self.entries.setdefault(step, Entry(step)).psnr = value
+            self._scores.clear()
+
+    @property
+    def peak(self) -> tuple[int, float] | None:
+        """Where the tracked image came closest to the reference: (step, PSNR [dB])."""
+        self.flush()
+        scored = [(entry.psnr, -entry.step) for entry in self.entries.values() if not math.isnan(entry.psnr)]
+        if not scored:
+            return None
+        value, step = max(scored)
+        return -step, value
+
+    @property
+    def last(self) -> Entry | None:
+        """The latest entry that has been read."""
+        return self.entries[max(self.entries)] if self.entries else None
+
+    def write(self, path: Path) -> None:
+        """Write the history as CSV: step, loss, its terms, PSNR [dB]; what was not measured is left empty."""
+        self.flush()
+        with path.open("w", newline="") as file:
+            table = csv.writer(file)
+            table.writerow(["step", "loss", *self.names, "psnr"])
+            for step in sorted(self.entries):
+                entry = self.entries[step]
+                terms = [entry.terms.get(name, math.nan) for name in self.names]
+                table.writerow([step, *("" if math.isnan(v) else repr(v) for v in (entry.loss, *terms, entry.psnr))])

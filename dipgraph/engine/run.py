@@ -1,0 +1,241 @@
+"""A recipe and a problem make a run: bind, compile, step, and hand back what the recipe returns."""
+
+from __future__ import annotations
+
+import enum
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dipgraph.data.problem import Problem
+from dipgraph.data.scores import matthews, otsu, psnr, ssim
+from dipgraph.engine.binding import Bound, bind, check_binding, choose_device
+from dipgraph.engine.compile import compile_plan
+from dipgraph.engine.executor import Executor, Frame
+from dipgraph.engine.record import Record
+from dipgraph.graph import Plan, build
+from dipgraph.language import Program
+from dipgraph.signatures.errors import InputError
+
+Image = NDArray[np.float32]
+
+
+class Outcome(enum.StrEnum):
+    """How a run ended; the value is what it means for the user."""
+
+    COMPLETED = "ran to the end of its budget"
+    STOPPED = "stopped by the recipe's own rule"
+    INTERRUPTED = "interrupted; what was reached is kept"
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to run: none of it is part of the recipe.
+
+    Parameters
+    ----------
+    device
+        ``cpu``, ``cuda`` or ``cuda:1``; CUDA where there is one by default.
+    seed
+        Seed of every random stream.
+    threads
+        CPU threads; torch's own choice by default.
+    run_on
+        Run every loop to its count, and note where it would have stopped.
+    dtype
+        Precision of the run.
+    """
+
+    device: str | None = None
+    seed: int = 0
+    threads: int | None = None
+    run_on: bool = False
+    dtype: torch.dtype = torch.float32
+
+
+@dataclass(frozen=True)
+class Score:
+    """PSNR [dB] and SSIM of an image, and the Matthews correlation of its segmentation; none without a reference."""
+
+    psnr: float | None = None
+    ssim: float | None = None
+    matthews: float | None = None
+
+
+@dataclass
+class Result:
+    """What a run hands back.
+
+    ``image`` is delivered in the problem's unit; ``final`` is what stands at the end of the budget under ``run_on``.
+    """
+
+    image: Image
+    final: Image
+    returns: dict[str, Any]
+    outcome: Outcome
+    steps: int
+    stopped_at: int | None
+    seconds: float
+    record: Record
+    score: Score
+    final_score: Score
+    fbp: Image | None
+    fbp_score: Score
+    device: str
+    threads: int
+    seed: int
+    saturated: float = 0.0
+    networks: dict[str, dict[str, Tensor]] = field(default_factory=dict)
+
+    def summary(self) -> dict[str, Any]:
+        """The run in numbers, ready for JSON; null where there is no reference."""
+        peak = self.record.peak
+        return {
+            "psnr": self.score.psnr,
+            "ssim": self.score.ssim,
+            "matthews": self.score.matthews,
+            "final_psnr": self.final_score.psnr,
+            "peak_psnr": peak[1] if peak else None,
+            "peak_iteration": peak[0] if peak else None,
+            "stop_iteration": self.stopped_at,
+            "iterations": self.steps,
+            "fbp_psnr": self.fbp_score.psnr,
+            "fbp_ssim": self.fbp_score.ssim,
+            "fbp_matthews": self.fbp_score.matthews,
+            "seconds": round(self.seconds, 3),
+            "device": self.device,
+            "threads": self.threads,
+            "seed": self.seed,
+            "outcome": self.outcome.name.lower(),
+        }
+
+
+class Run:
+    """A run under way.
+
+    Iterate over it: each item is the run itself after one gradient step (after one iteration, where the recipe takes
+    no gradient steps). :meth:`result` may be called at any time.
+
+    Parameters
+    ----------
+    program
+        The settled recipe.
+    problem
+        What is solved.
+    options
+        Device, seed, threads, precision.
+    """
+
+    def __init__(self, program: Program, problem: Problem, options: Options | None = None) -> None:
+        self.program, self.problem = program, problem
+        self.options = options or Options()
+        if self.options.threads is not None:
+            if self.options.threads < 1:
+                raise InputError(f"{self.options.threads} threads", where="--threads", remedy="at least 1")
+            torch.set_num_threads(self.options.threads)
+        device = choose_device(self.options.device)
+        if device.type == "cuda":
+            torch.backends.cudnn.deterministic = True
+            torch.backends.cudnn.benchmark = False
+        self.plan: Plan = build(program)
+        self.bound: Bound = bind(problem, device, self.options.dtype)
+        check_binding(program, self.plan, self.bound)
+        machine = compile_plan(program, self.plan, self.bound.given, self.bound.setting, self.options.seed)
+        self.record = Record(self.bound)
+        self.executor = Executor(machine, self.record, self.options.run_on)
+        self.seconds = 0.0
+        self.is_interrupted = False
+
+    @property
+    def steps(self) -> int:
+        """Gradient steps done, or iterations where there are none."""
+        return self.executor.steps
+
+    @property
+    def budget(self) -> list[Frame]:
+        """The loops under way, outermost first."""
+        return self.executor.frames[1:]
+
+    @property
+    def image(self) -> Image | None:
+        """The tracked image as it stands, in the problem's unit; none before the first iteration."""
+        latest = self.executor.latest
+        return None if latest is None else self.bound.physical(latest).astype(np.float32)
+
+    def __iter__(self) -> Iterator[Run]:
+        steps = self.executor.run()
+        while True:
+            began = time.perf_counter()
+            try:
+                next(steps)
+            except StopIteration:
+                self.seconds += time.perf_counter() - began
+                return
+            self.seconds += time.perf_counter() - began
+            yield self
+
+    def score(self, image: NDArray[Any]) -> Score:
+        """The scores of an image in the problem's unit."""
+        problem = self.problem
+        if problem.reference is None and problem.segmentation is None:
+            return Score()
+        found = {}
+        if problem.reference is not None:
+            similarity = ssim(image, problem.reference, problem.region)
+            found = {"psnr": psnr(image, problem.reference, problem.region),
+                     "ssim": None if math.isnan(similarity) else similarity}  # fmt: skip
+        agreement = None
+        if problem.segmentation is not None:
+            agreement = matthews(otsu(image, problem.region), problem.segmentation, problem.region)
+        return Score(**found, matthews=agreement)
+
+    def result(self) -> Result:
+        """What stands now, as the run's result."""
+        executor = self.executor
+        final = executor.returned()
+        if final["image"] is None:
+            raise InputError("the run has not reached an image yet", remedy="let it finish its first iteration")
+        returns = executor.delivered or final
+        image = self.bound.physical(returns["image"])
+        last = self.bound.physical(final["image"])
+        self.record.flush()
+        outcome = Outcome.COMPLETED
+        if self.is_interrupted:
+            outcome = Outcome.INTERRUPTED
+        elif executor.stopped_at is not None:
+            outcome = Outcome.STOPPED
+        inverse = fbp_image(self.bound)
+        scale = self.bound.scale
+        return Result(
+            image=image.astype(np.float32),
+            final=last.astype(np.float32),
+            returns={name: value for name, value in returns.items() if name != "image"},
+            outcome=outcome,
+            steps=self.steps,
+            stopped_at=executor.stopped_at,
+            seconds=self.seconds,
+            record=self.record,
+            score=self.score(image),
+            final_score=self.score(last),
+            fbp=inverse,
+            fbp_score=Score() if inverse is None else self.score(inverse),
+            device=str(self.bound.setting.device),
+            threads=torch.get_num_threads(),
+            seed=self.options.seed,
+            saturated=float(np.mean(np.abs(image / scale - 1) < 1e-3)),
+        )
+
+
+def fbp_image(bound: Bound) -> Image | None:
+    """The problem's analytic inverse of its data, in the problem's unit."""
+    if bound.problem.fbp is None:
+        return None
+    with torch.no_grad():
+        return bound.physical(bound.given["fbp"](bound.given["y"])).astype(np.float32)

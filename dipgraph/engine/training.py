@@ -1,0 +1,140 @@
+"""A minimise at run time: gradient steps on the sum of its terms, with an optimiser whose moments survive."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from dipgraph.engine.compile import CompiledTraining, Machine
+from dipgraph.signatures.block import Signature
+
+
+class Trainer:
+    """One minimise's optimiser and the leaves that it changes; lives as long as the run."""
+
+    def __init__(self, compiled: CompiledTraining, machine: Machine) -> None:
+        self.compiled, self.machine = compiled, machine
+        step = compiled.training.step
+        self.signature: Signature = step.optimiser.signature
+        self.settings = dict(step.optimiser.settings)
+        self.count = step.count
+        self.leaves: dict[str, Tensor] = {}
+        self.optimiser: torch.optim.Optimizer | None = None
+        trained = {name for name, *_, is_network in compiled.targets if is_network}
+        self.frozen = [net for name, net in machine.networks.items() if name not in trained]
+        self.thawed = [machine.networks[name] for name in trained]
+
+    def prepare(self) -> torch.optim.Optimizer:
+        """The optimiser, made at the first visit, with the rates of this one."""
+        slots = self.machine.slots
+        groups = []
+        for name, before, inside, _, is_network in self.compiled.targets:
+            value = slots[before]
+            if is_network:
+                slots[inside] = value
+                parameters = list(value.parameters())
+            else:
+                if name not in self.leaves:
+                    self.leaves[name] = torch.empty_like(value)
+                leaf = self.leaves[name].requires_grad_(False).copy_(value).requires_grad_(True)
+                slots[inside] = leaf
+                parameters = [leaf]
+            groups.append({"name": name, "params": parameters})
+        if self.optimiser is None or self.compiled.training.step.restart:
+            said = {name: float(slots[slot]) for name, slot in self.compiled.rates.items() if self.signature.port(name)}
+            per_target = [port.name for port in self.signature.ports if getattr(port.kind, "per_target", False)]
+            for port in per_target:  # one rate for each target: any of them serves to build the optimiser
+                if port not in said and self.compiled.training.rates:
+                    said[port] = float(slots[next(iter(self.compiled.rates.values()))])
+            handed = {argument: groups for argument, what, _ in self.signature.injected if what == "parameters"}
+            self.optimiser = self.signature.make(**handed, **said, **self.settings)
+        self.set_rates(self.optimiser)
+        return self.optimiser
+
+    def set_rates(self, optimiser: torch.optim.Optimizer) -> None:
+        """Put the rates of this visit into the optimiser's groups."""
+        slots, rates = self.machine.slots, self.compiled.rates
+        for group in optimiser.param_groups:
+            slot = rates.get(group["name"], rates.get("rate"))
+            if slot is not None:
+                group["lr"] = float(slots[slot])
+
+    def run(self, done: int = 0) -> Iterator[list[Tensor]]:
+        """Take the gradient steps; after each, the values of the terms before its update."""
+        slots, calls, terms = self.machine.slots, self.compiled.calls, self.compiled.terms
+        for network in self.frozen:
+            network.requires_grad_(False)
+        for network in self.thawed:
+            network.requires_grad_(True)
+        optimiser = self.prepare() if not done else self.resume()
+        held: list[Any] = []
+        values: list[Tensor] = []
+        replay = _Replay(self.machine, self.compiled.random) if _evaluates_often(optimiser) else None
+
+        def closure() -> Tensor:
+            with torch.enable_grad():
+                optimiser.zero_grad(set_to_none=True)
+                if replay is not None:
+                    replay.rewind()
+                for call in calls:
+                    call(slots)
+                total = slots[terms[0]]
+                for term in terms[1:]:
+                    total = total + slots[term]
+                total.backward()
+            if not values:
+                values.extend(slots[term].detach() for term in terms)
+                held.extend(slots[inside] for inside, _ in self.compiled.exports)
+            return total
+
+        for _ in range(done, self.count):
+            values.clear()
+            held.clear()
+            if replay is not None:
+                replay.begin()
+            optimiser.step(closure)  # type: ignore[arg-type]
+            for (_, after), value in zip(self.compiled.exports, held, strict=True):
+                slots[after] = value.detach() if isinstance(value, Tensor) else value
+            yield list(values)
+        for name, _, inside, after, is_network in self.compiled.targets:
+            slots[after] = slots[inside] if is_network else self.leaves[name].detach().clone()
+
+    def resume(self) -> torch.optim.Optimizer:
+        """The optimiser in the middle of a visit: leaves and moments stand as they were saved."""
+        slots = self.machine.slots
+        for name, before, inside, _, is_network in self.compiled.targets:
+            slots[inside] = slots[before] if is_network else self.leaves[name].requires_grad_(True)
+        assert self.optimiser is not None, "a visit is resumed with its optimiser"
+        return self.optimiser
+
+
+def _evaluates_often(optimiser: torch.optim.Optimizer) -> bool:
+    """Whether one step of the optimiser evaluates the loss more than once."""
+    return isinstance(optimiser, torch.optim.LBFGS)
+
+
+class _Replay:
+    """Lets every evaluation within one gradient step draw the same numbers."""
+
+    def __init__(self, machine: Machine, keys: list[str]) -> None:
+        self.streams = [machine.streams[key] for key in keys if key in machine.streams]
+        self.blocks = [machine.blocks[key] for key in keys if key in machine.blocks]
+        self.saved: list[Any] = []
+
+    def begin(self) -> None:
+        """Note the state at the first evaluation of a step."""
+        states = [{name: getattr(block, name, None) for name in block.state} for block in self.blocks]
+        self.saved = [[stream.get_state() for stream in self.streams], states]
+
+    def rewind(self) -> None:
+        """Return to it."""
+        for stream, state in zip(self.streams, self.saved[0], strict=True):
+            stream.set_state(state)
+        for block, state in zip(self.blocks, self.saved[1], strict=True):
+            for name, value in state.items():
+                setattr(block, name, value)
+
+
