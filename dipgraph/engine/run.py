@@ -159,8 +159,8 @@ class Run:
         return self.executor.steps
 
     @property
-    def budget(self) -> list[Frame]:
-        """The loops under way, outermost first."""
+    def frames(self) -> list[Frame]:
+        """The loops under way, outermost first, and how far each has come."""
         return self.executor.frames[1:]
 
     @property

@@ -23,11 +23,16 @@ REQUIRED: Any = inspect.Parameter.empty
 class Port:
     """One input of a block. A ``static`` port is settled before the run: a word, a file, or an expression of parameters."""
 
-    name: str
+    argument: str
     kind: Kind
     static: bool
     default: Any
     about: str
+
+    @property
+    def name(self) -> str:
+        """What a recipe writes: the argument, without the underscore that keeps a Python keyword apart."""
+        return self.argument.rstrip("_")
 
     @property
     def required(self) -> bool:
@@ -73,6 +78,12 @@ class Signature:
     def pure(self) -> bool:
         """Whether equal inputs always give equal outputs."""
         return not (self.random or self.state)
+
+    @property
+    def is_tuple(self) -> bool:
+        """Whether the block returns a named tuple of outputs."""
+        returned = getattr(self.make, "__call__", self.make) if self.is_class else self.make  # noqa: B004
+        return _tuple_fields(returned) != {}
 
     @property
     def is_class(self) -> bool:
@@ -163,16 +174,22 @@ def _collect(
             injected.append((argument, kind.what, settings))
             continue
         static = settings or isinstance(kind, WordKind | FileKind)
-        shown = argument.rstrip("_")
-        ports.append(Port(shown, kind, static, parameter.default, abouts.get(argument, "")))
+        ports.append(Port(argument, kind, static, parameter.default, abouts.get(argument, "")))
     returned = hints.get("return")
     kind = _kind(returned)
     if kind is not None:
         return (Output("loss" if isinstance(kind, LossKind | OptimiserKind) else "value", kind),)
-    fields: dict[str, Any] = {}
+    return tuple(
+        Output(field, kind) for field, hint in _tuple_fields(function).items() if (kind := _kind(hint)) is not None
+    )
+
+
+def _tuple_fields(function: Callable[..., Any]) -> dict[str, Any]:
+    """The annotated fields of the named tuple that a function returns; none where it returns something else."""
+    returned = get_type_hints(function, include_extras=True).get("return")
     if inspect.isclass(returned) and hasattr(returned, "_fields"):
-        fields = get_type_hints(returned, include_extras=True)
-    return tuple(Output(field, kind) for field, hint in fields.items() if (kind := _kind(hint)) is not None)
+        return get_type_hints(returned, include_extras=True)
+    return {}
 
 
 def _kind(hint: Any) -> Kind | None:

@@ -1,0 +1,140 @@
+"""The command line: commands and their options; no logic of its own, and nothing heavy imported before it is needed."""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from dipgraph import __version__
+from dipgraph.signatures.errors import DipgraphError
+
+INTERRUPTED = 130
+SETTING = click.option("--set", "settings", multiple=True, metavar="NAME=VALUE",
+                       help="Set a parameter; problem.NAME sets one of the problem's. Repeatable.")  # fmt: skip
+PRESET = click.option("--preset", metavar="NAME", help="Use one of the recipe's presets.")
+
+
+def guarded(command: Callable[..., None]) -> Callable[..., None]:
+    """Print a user's mistake as one message, without a traceback."""
+
+    @functools.wraps(command)
+    def guard(*arguments: Any, **options: Any) -> None:
+        try:
+            command(*arguments, **options)
+        except DipgraphError as error:
+            click.echo(f"error: {error}" if type(error).__name__ != "Faults" else str(error), err=True)
+            sys.exit(2)
+        except KeyboardInterrupt:
+            click.echo("interrupted", err=True)
+            sys.exit(INTERRUPTED)
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(1)
+
+    return guard
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="dipgraph")
+def main() -> None:
+    """Reconstruct images with recipes: deep image priors and their kin, as YAML over an operator algebra.
+
+    Recipes and problems are given by path or by the name of a shipped one.
+    """
+
+
+@main.command()
+@click.argument("recipe")
+@click.option("--problem", "-p", default="walnut_phantom", show_default=True, help="What is solved.")
+@SETTING
+@PRESET
+@click.option("--out", "-o", type=click.Path(), help="Folder for the results [default: runs/RECIPE-PROBLEM-TIME].")
+@click.option("--overwrite", is_flag=True, help="Write to a folder that holds a run already.")
+@click.option("--device", help="cpu, cuda or cuda:N [default: CUDA where there is one].")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of every random stream.")
+@click.option("--threads", type=click.IntRange(min=1), help="CPU threads [default: all].")
+@click.option("--run-on", is_flag=True, help="Run every loop to its count; note where it would have stopped.")
+@click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors.")
+@guarded
+def run(recipe: str, problem: str, settings: tuple[str, ...], preset: str | None, quiet: bool, **options: Any) -> None:
+    """Run RECIPE on a problem and write the results to a folder."""
+    from dipgraph.reports.running import run_and_report
+
+    interrupted = run_and_report(recipe, problem, settings, preset, quiet=quiet, **options)
+    if interrupted:
+        sys.exit(INTERRUPTED)
+
+
+@main.command()
+@click.argument("recipe")
+@click.option("--problem", "-p", help="Check it on this problem too: shapes, sizes, names, memory.")
+@SETTING
+@PRESET
+@guarded
+def check(recipe: str, problem: str | None, settings: tuple[str, ...], preset: str | None) -> None:
+    """Check RECIPE: every fault at once, with its place. Needs no data unless a problem is given."""
+    from dipgraph.reports.checking import check_and_report
+
+    if not check_and_report(recipe, problem, settings, preset):
+        sys.exit(1)
+
+
+@main.command()
+@click.argument("recipe")
+@click.option("--out", "-o", type=click.Path(), help="File: .svg, .dot or .mmd; as text in the terminal by default.")
+@SETTING
+@PRESET
+@guarded
+def graph(recipe: str, out: str | None, settings: tuple[str, ...], preset: str | None) -> None:
+    """Draw RECIPE: bodies as boxes, spaces on the edges, carried state dashed."""
+    from dipgraph.reports.drawing import draw_recipe
+
+    text = draw_recipe(recipe, out, settings, preset)
+    if out is None:
+        click.echo(text)
+
+
+@main.command()
+@click.argument("name", required=False)
+@guarded
+def blocks(name: str | None) -> None:
+    """List the blocks a recipe may name, or show one (or one family) with its ports."""
+    from dipgraph.reports.blocks import describe
+
+    click.echo(describe(name))
+
+
+@main.group()
+def problem() -> None:
+    """Look at problems."""
+
+
+@problem.command("show")
+@click.argument("name")
+@SETTING
+@click.option("--out", "-o", type=click.Path(), help="Draw the scan's geometry to this .svg file.")
+@guarded
+def show_problem(name: str, settings: tuple[str, ...], out: str | None) -> None:
+    """Say what a problem holds; draw its geometry."""
+    from dipgraph.reports.problems import show
+
+    click.echo(show(name, settings, Path(out) if out else None))
+
+
+@main.command("list")
+@guarded
+def list_shipped() -> None:
+    """List the shipped recipes and problems."""
+    from dipgraph.reports.blocks import shipped_files
+
+    click.echo(shipped_files())
+
+
+if __name__ == "__main__":
+    main()

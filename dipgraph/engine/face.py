@@ -1,0 +1,174 @@
+"""Recipes and problems by name, path or object: load, check, run, and step through a run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from dipgraph.blocks import registry
+from dipgraph.data.problem import Problem
+from dipgraph.data.problem_file import load_problem
+from dipgraph.data.shipped import locate
+from dipgraph.engine.run import Options, Result, Run
+from dipgraph.language import Fault, Faults, Recipe, Setting, load, settle_recipe
+from dipgraph.language import check as check_language
+
+Settings = Mapping[str, Any]
+
+
+def load_recipe(recipe: str | Path | Recipe) -> Recipe:
+    """The recipe of a path or shipped name; its steps are checked when it is run, or by :func:`check`.
+
+    Raises
+    ------
+    InputError
+        If there is no such recipe.
+    Faults
+        If the text is not YAML.
+    """
+    if isinstance(recipe, Recipe):
+        return recipe
+    path = locate("recipes", recipe)
+    return load(path, path.stem)
+
+
+def split_settings(settings: Settings | None) -> tuple[list[Setting], dict[str, str]]:
+    """Settings of the recipe, and those of the problem, whose names begin with ``problem.``."""
+    mine: list[Setting] = []
+    theirs: dict[str, str] = {}
+    for name, value in (settings or {}).items():
+        text = {True: "true", False: "false", None: "none"}.get(value, str(value)) if not isinstance(value, int | float) or isinstance(value, bool) else repr(value)
+        if name.startswith("problem."):
+            theirs[name.removeprefix("problem.")] = text
+        else:
+            mine.append(Setting.read(f"{name}={text}"))
+    return mine, theirs
+
+
+def _problem(problem: str | Path | Problem, settings: Mapping[str, str]) -> Problem:
+    return problem if isinstance(problem, Problem) else load_problem(problem, settings)
+
+
+def check(
+    recipe: str | Path | Recipe,
+    problem: str | Path | Problem | None = None,
+    *,
+    preset: str | None = None,
+    settings: Settings | None = None,
+) -> list[Fault]:
+    """Every fault of a recipe, sorted by place; with a problem, of the two together as well.
+
+    Parameters
+    ----------
+    recipe
+        A path, a shipped name, or a loaded recipe.
+    problem
+        A path, a shipped name, or a problem; its data are read.
+    preset, settings
+        As on the command line: ``settings={"sigma": 0.1, "problem.views": 30}``.
+
+    Returns
+    -------
+    list of Fault
+        Empty where there is nothing to say. Warnings (codes that begin with W) are among them.
+    """
+    try:
+        loaded = load_recipe(recipe)
+    except Faults as faults:
+        return faults.faults
+    mine, theirs = split_settings(settings)
+    found = check_language(loaded, registry(), preset, mine)
+    if problem is None or any(not fault.is_warning for fault in found):
+        return found
+    program = settle_recipe(loaded, registry(), preset, mine)
+    try:
+        Run(program, _problem(problem, theirs), Options(device="cpu"))
+    except Faults as faults:
+        return [*faults.faults, *found]
+    return found
+
+
+def iterate(
+    recipe: str | Path | Recipe,
+    problem: str | Path | Problem = "walnut_phantom",
+    *,
+    preset: str | None = None,
+    settings: Settings | None = None,
+    device: str | None = None,
+    seed: int = 0,
+    threads: int | None = None,
+    run_on: bool = False,
+    dtype: torch.dtype = torch.float32,
+) -> Iterator[Run]:
+    """Step through a run: the run after each gradient step, or after each iteration where there are none.
+
+    Examples
+    --------
+    >>> import dipgraph
+    >>> for state in dipgraph.iterate("tv", settings={"gradient_steps": 2, "channels": 2, "scales": 2}):
+    ...     print(state.steps)
+    1
+    2
+    """
+    loaded = load_recipe(recipe)
+    mine, theirs = split_settings(settings)
+    program = settle_recipe(loaded, registry(), preset, mine)
+    options = Options(device, seed, threads, run_on, dtype)
+    return iter(Run(program, _problem(problem, theirs), options))
+
+
+def run(
+    recipe: str | Path | Recipe,
+    problem: str | Path | Problem = "walnut_phantom",
+    *,
+    preset: str | None = None,
+    settings: Settings | None = None,
+    device: str | None = None,
+    seed: int = 0,
+    threads: int | None = None,
+    run_on: bool = False,
+    dtype: torch.dtype = torch.float32,
+) -> Result:
+    """Run a recipe on a problem.
+
+    Parameters
+    ----------
+    recipe
+        A path, a shipped name, or a loaded recipe.
+    problem
+        A path, a shipped name, or a :class:`~dipgraph.Problem`.
+    preset, settings
+        A preset of the recipe; parameters by name, those of the problem with ``problem.`` before them.
+    device
+        ``cpu``, ``cuda`` or ``cuda:1``; CUDA where there is one by default.
+    seed
+        Seed of every random stream.
+    threads
+        CPU threads.
+    run_on
+        Run every loop to its count, and note where it would have stopped.
+    dtype
+        Precision of the run.
+
+    Returns
+    -------
+    Result
+        The image in the problem's unit, scores, history and whatever else the recipe returns.
+
+    Raises
+    ------
+    Faults
+        If the recipe, or the recipe on this problem, has a fault.
+    DipgraphError
+        For other mistakes of input.
+    """
+    loaded = load_recipe(recipe)
+    mine, theirs = split_settings(settings)
+    program = settle_recipe(loaded, registry(), preset, mine)
+    under_way = Run(program, _problem(problem, theirs), Options(device, seed, threads, run_on, dtype))
+    for _ in under_way:
+        pass
+    return under_way.result()

@@ -1,0 +1,1 @@
+"""Run to report: the run's folder, its tables and figures."""

@@ -1,0 +1,58 @@
+"""`dipgraph blocks` and `dipgraph list`: what a recipe may name, from the blocks' own signatures."""
+
+from __future__ import annotations
+
+from dipgraph.blocks import registry
+from dipgraph.data.shipped import shipped
+from dipgraph.language.diagnostics import near
+from dipgraph.language.document import Scalar, parse, read
+from dipgraph.language.diagnostics import Report
+from dipgraph.signatures.block import Port, Signature
+from dipgraph.signatures.errors import InputError
+
+
+def describe(name: str | None) -> str:
+    """The list of blocks, or a family's, or one block with its ports."""
+    known = registry()
+    if name is not None and name in known:
+        return _one(known[name])
+    chosen = [signature for signature in known.values() if name is None or signature.family == name]
+    if not chosen:
+        families = sorted({signature.family for signature in known.values()})
+        advice = near(name or "", [*known, *families]) or f"the families are {', '.join(families)}"
+        raise InputError(f"no block or family is called '{name}'", remedy=advice)
+    width = max(len(signature.name) for signature in chosen)
+    return "\n".join(f"{signature.name:<{width}}  {signature.about}" for signature in sorted(chosen, key=lambda s: s.name))
+
+
+def _one(signature: Signature) -> str:
+    lines = [f"{signature.name}: {signature.about}", ""]
+    for port in signature.ports:
+        lines.append(f"  {port.name}: {port.kind}{_default(port)}{' [settled before the run]' if port.static else ''}")
+        lines += [f"      {port.about}"] if port.about else []
+    gives = ", ".join(f"{output.name}: {output.kind}" for output in signature.outputs)
+    traits = [word for word, holds in (("random", signature.random), ("keeps state", bool(signature.state)),
+                                       ("starts afresh with its loop", signature.resets),
+                                       ("lets no gradient through", not signature.differentiable)) if holds]  # fmt: skip
+    lines += ["", f"  gives {gives}", *([f"  {', '.join(traits)}"] if traits else []), "", signature.doc]
+    return "\n".join(lines)
+
+
+def _default(port: Port) -> str:
+    if port.required:
+        return ", required"
+    shown = {True: "true", False: "false", None: "none"}.get(port.default, port.default) if not isinstance(port.default, float) else f"{port.default:g}"
+    return f", {shown} by default"
+
+
+def shipped_files() -> str:
+    """The shipped recipes and problems with what each says it is."""
+    lines = []
+    for kind in ("recipes", "problems"):
+        lines.append(f"{kind}:")
+        found = shipped(kind)  # type: ignore[arg-type]
+        width = max((len(name) for name in found), default=0)
+        for name, path in found.items():
+            about = parse(read(path), Report()).get("about")
+            lines.append(f"  {name:<{width}}  {about.text if isinstance(about, Scalar) else ''}")
+    return "\n".join(lines)

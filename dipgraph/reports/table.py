@@ -1,0 +1,53 @@
+"""The small table that a run ends with: this run beside filtered backprojection."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.table import Table
+
+from dipgraph.data.problem import Problem
+from dipgraph.engine.run import Result, Score
+
+SATURATED = 0.01
+"""Share of pixels at the top of the network's range from which a warning is due."""
+
+
+def show(result: Result, problem: Problem, console: Console) -> None:
+    """Print how a run ended."""
+    table = Table(title=f"{problem.name}: {result.outcome.value}", title_justify="left")
+    table.add_column("")
+    for heading in ("PSNR [dB]", "SSIM", "Matthews", "peak PSNR [dB]", "at step", "stop at step", "seconds"):
+        table.add_column(heading, justify="right")
+    peak = result.record.peak
+    table.add_row(
+        "this run",
+        *_scores(result.score),
+        _number(peak[1] if peak else None, 2),
+        _number(peak[0] if peak else None, 0),
+        _number(result.stopped_at, 0),
+        _number(result.seconds, 1),
+    )
+    if result.final is not result.image and result.final_score.psnr != result.score.psnr:
+        table.add_row("at the end", *_scores(result.final_score), "", _number(result.steps, 0), "", "")
+    if result.fbp is not None:
+        table.add_row("FBP (Hann)", *_scores(result.fbp_score), "", "", "", "")
+    console.print(table)
+    if problem.reference is not None:
+        where = {"disc": "in the inscribed disc", "all": "over the image"}.get(str(problem.region), "in the score region")
+        console.print(f"PSNR and SSIM {where}, data range the maximum of the reference there.", style="dim")
+    else:
+        console.print("No reference: no scores.", style="dim")
+    if result.saturated > SATURATED:
+        console.print(
+            f"Warning: {100 * result.saturated:.1f} % of the pixels reach the scale ({problem.scale:g} {problem.value_unit}), "
+            "the top of a sigmoid network's range: raise the problem's scale, or use another output.",
+            style="yellow",
+        )
+
+
+def _scores(score: Score) -> tuple[str, str, str]:
+    return _number(score.psnr, 2), _number(score.ssim, 3), _number(score.matthews, 3)
+
+
+def _number(value: float | None, digits: int) -> str:
+    return "–" if value is None else f"{value:.{digits}f}"
