@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from pylops import LinearOperator
 from torch import Tensor
 
 from dipgraph.blocks import Setting
@@ -20,9 +21,7 @@ from dipgraph.engine.functions import RunSpace
 from dipgraph.graph import Plan
 from dipgraph.language import Program
 from dipgraph.language.diagnostics import Report
-#from dipgraph.operators.least_squares import LeastSquares
-from dipgraph.operators.norm import norm
-from dipgraph.operators.torch_map import TorchMap
+from dipgraph.operators import FilteredBackprojection, LeastSquares, RayTransform, TorchMap, norm
 from dipgraph.signatures.errors import InputError
 
 
@@ -59,12 +58,15 @@ def choose_device(name: str | None) -> torch.device:
 
 def bind(problem: Problem, device: torch.device, dtype: torch.dtype = torch.float32) -> Bound:
     """The problem's names as tensors and maps on the device."""
-    operator_norm = norm(problem.A)
+    A, inverse_operator = placed(problem, device)
+    operator_norm = norm(A)
     if not operator_norm > 0:
-        raise InputError("the forward operator is zero", where=problem.name, remedy="no ray meets the image; check the geometry")
+        raise InputError(
+            "the forward operator is zero", where=problem.name, remedy="no ray meets the image; check the geometry"
+        )
     scale = float(problem.scale)
     data_scale = operator_norm * scale
-    shapes = {"X": tuple(problem.A.dims), "Y": tuple(problem.A.dimsd), "G": tuple(problem.grad.dimsd)}
+    shapes = {"X": tuple(A.dims), "Y": tuple(A.dimsd), "G": tuple(problem.grad.dimsd)}
     setting = Setting(device, dtype, shapes, data_scale)
 
     def vector(array: Any, unit: float, space: str) -> Tensor:
@@ -72,13 +74,18 @@ def bind(problem: Problem, device: torch.device, dtype: torch.dtype = torch.floa
         return values.to(device=device, dtype=dtype).reshape(1, 1, *shapes[space])
 
     inverse: Callable[[Tensor], Tensor]
-    if problem.fbp is not None:
-        inverse = TorchMap(problem.fbp, scale=operator_norm)
+    if inverse_operator is not None:
+        inverse = TorchMap(inverse_operator, scale=operator_norm)
     else:
-        inverse = LeastSquares(TorchMap(problem.A, scale=1 / operator_norm))
+        least_squares = LeastSquares(A)
+
+        def inverse(data: Tensor) -> Tensor:
+            image: Tensor = operator_norm * least_squares(data)
+            return image
+
     given: dict[str, Any] = {name: RunSpace(shape, device, dtype) for name, shape in shapes.items()}
     given |= {
-        "A": TorchMap(problem.A, scale=1 / operator_norm),
+        "A": TorchMap(A, scale=1 / operator_norm),
         "y": vector(problem.y, data_scale, "Y"),
         "fbp": inverse,
         "grad": TorchMap(problem.grad),
@@ -89,6 +96,20 @@ def bind(problem: Problem, device: torch.device, dtype: torch.dtype = torch.floa
         if (array := getattr(problem, name)) is not None:
             given[name] = vector(np.broadcast_to(array, shapes[space]), unit, space)
     return Bound(problem, setting, given, scale, data_scale)
+
+
+def placed(problem: Problem, device: torch.device) -> tuple[LinearOperator, LinearOperator | None]:
+    """The problem's operator and analytic inverse on the device that the run is on."""
+    A, inverse = problem.A, problem.fbp
+    if tuple(A.dims) != problem.shape:  # a matrix knows only how many pixels there are
+        A = LinearOperator(Op=A, dims=problem.shape, dimsd=A.dimsd)
+    if device.type == "cpu":
+        return A, inverse
+    if isinstance(A, RayTransform) and A.device != device.type:
+        A = RayTransform(A.geometry, A.grid, device=device.type)
+        if isinstance(inverse, FilteredBackprojection):
+            inverse = FilteredBackprojection(A, filter=inverse.filter, cutoff=inverse.cutoff)
+    return A, inverse
 
 
 def check_binding(program: Program, plan: Plan, bound: Bound) -> None:

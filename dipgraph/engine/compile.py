@@ -179,10 +179,17 @@ class _Compiler:
         else:
             settings = {_argument(signature, name): value for name, value in call.settings.items()}
             function = partial(signature.make, **settings) if settings else signature.make
-        handed = {argument: extra[what] for argument, what, in_init in signature.injected if not (in_init and signature.is_class)}
+        handed = {
+            argument: extra[what]
+            for argument, what, in_init in signature.injected
+            if not (in_init and signature.is_class)
+        }
         if handed:
             function = partial(function, **handed)
-        wires = [(_argument(signature, port), slot) for port, slot in zip(operation.ports, self.slots(operation.inputs), strict=True)]
+        wires = [
+            (_argument(signature, port), slot)
+            for port, slot in zip(operation.ports, self.slots(operation.inputs), strict=True)
+        ]
         return _block(function, wires, self.slots(operation.outputs), signature.is_tuple)
 
     def loop(self, operation: Operation, loop: Loop) -> CompiledLoop:
@@ -198,7 +205,11 @@ class _Compiler:
             loop=loop,
             calls=calls,
             enter=[(slot[carried.begin], slot[carried.inside]) for carried in loop.carried],
-            again=[(slot[carried.end], slot[carried.inside]) for carried in loop.carried if carried.end is not carried.inside],
+            again=[
+                (slot[carried.end], slot[carried.inside])
+                for carried in loop.carried
+                if carried.end is not carried.inside
+            ],
             exports=[(slot[inside], slot[after]) for inside, after in loop.exports],
             index=None if loop.index is None else slot[loop.index],
             until=None if loop.until is None else slot[loop.until],
@@ -225,7 +236,11 @@ class _Compiler:
             terms=[slot[term.value] for term in training.terms],
             rates=whole,
             exports=[(slot[value], slot[made]) for value, made in training.exports if id(value) not in inside],
-            random=[inner.key for inner in training.body.operations if inner.call is not None and not inner.call.signature.pure],
+            random=[
+                inner.key
+                for inner in training.body.operations
+                if inner.call is not None and not inner.call.signature.pure
+            ],
         )
 
 

@@ -40,12 +40,19 @@ def split_settings(settings: Settings | None) -> tuple[list[Setting], dict[str, 
     mine: list[Setting] = []
     theirs: dict[str, str] = {}
     for name, value in (settings or {}).items():
-        text = {True: "true", False: "false", None: "none"}.get(value, str(value)) if not isinstance(value, int | float) or isinstance(value, bool) else repr(value)
+        text = setting_text(value)
         if name.startswith("problem."):
             theirs[name.removeprefix("problem.")] = text
         else:
             mine.append(Setting.read(f"{name}={text}"))
     return mine, theirs
+
+
+def setting_text(value: Any) -> str:
+    """A Python value as ``--set`` takes it."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return "none" if value is None else repr(value) if isinstance(value, float) else str(value)
 
 
 def _problem(problem: str | Path | Problem, settings: Mapping[str, str]) -> Problem:

@@ -59,7 +59,9 @@ def _where(test: Any, yes: Any, no: Any) -> Any:
 
 def _schedule(host: Callable[..., float]) -> Callable[..., Any]:
     """``geometric`` or ``linear`` of numbers that may be tensors."""
-    return lambda first, last, step, count: first if not isinstance(count, Tensor) and count <= 1 else host(first, last, step, count)
+    return lambda first, last, step, count: (
+        first if not isinstance(count, Tensor) and count <= 1 else host(first, last, step, count)
+    )
 
 
 def _both(left: Any, right: Any) -> Any:
@@ -99,7 +101,8 @@ FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "norm": _norm, "dot": lambda a, b: (a * b).sum(),
     "constant": lambda value: value.detach() if isinstance(value, Tensor) else value,
     "mean": lambda batch: batch.mean(0, keepdim=True),
-    "dim": lambda space: math.prod(space.shape), "zeros": lambda space: space.full(0.0), "ones": lambda space: space.full(1.0),
+    "dim": lambda space: math.prod(space.shape),
+    "zeros": lambda space: space.full(0.0), "ones": lambda space: space.full(1.0),
     "adjoint": lambda map_: map_.adjoint, "apply": _apply,
 }  # fmt: skip
 """What each operator and function of an expression does."""

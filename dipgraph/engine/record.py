@@ -73,13 +73,18 @@ class Record:
             for step, names, values in self._losses:
                 terms, flat = flat[: len(values)], flat[len(values) :]
                 entry = self.entries.setdefault(step, Entry(step))
-                labels = [name if names.count(name) == 1 else f"{name}.{names[:i].count(name) + 1}" for i, name in enumerate(names)]
+                labels = [
+                    name if names.count(name) == 1 else f"{name}.{names[:i].count(name) + 1}"
+                    for i, name in enumerate(names)
+                ]
                 entry.terms = dict(zip(labels, terms, strict=True))
                 entry.loss = math.fsum(terms)
                 self.names |= dict.fromkeys(labels)
             self._losses.clear()
         if self._scores:
-            for (step, _), value in zip(self._scores, torch.stack([score for _, score in self._scores]).tolist(), strict=True):
+            for (step, _), value in zip(
+                self._scores, torch.stack([score for _, score in self._scores]).tolist(), strict=True
+            ):
                 self.entries.setdefault(step, Entry(step)).psnr = value
             self._scores.clear()
 

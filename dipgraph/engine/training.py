@@ -81,10 +81,10 @@ class Trainer:
                     replay.rewind()
                 for call in calls:
                     call(slots)
-                total = slots[terms[0]]
+                total: Tensor = slots[terms[0]]
                 for term in terms[1:]:
                     total = total + slots[term]
-                total.backward()
+                total.backward()  # type: ignore[no-untyped-call]
             if not values:
                 values.extend(slots[term].detach() for term in terms)
                 held.extend(slots[inside] for inside, _ in self.compiled.exports)
@@ -136,5 +136,3 @@ class _Replay:
         for block, state in zip(self.blocks, self.saved[1], strict=True):
             for name, value in state.items():
                 setattr(block, name, value)
-
-

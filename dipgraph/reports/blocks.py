@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dipgraph.blocks import registry
 from dipgraph.data.shipped import shipped
-from dipgraph.language.diagnostics import near
+from dipgraph.language.diagnostics import Report, near
 from dipgraph.language.document import Scalar, parse, read
-from dipgraph.language.diagnostics import Report
 from dipgraph.signatures.block import Port, Signature
 from dipgraph.signatures.errors import InputError
 
@@ -22,7 +21,8 @@ def describe(name: str | None) -> str:
         advice = near(name or "", [*known, *families]) or f"the families are {', '.join(families)}"
         raise InputError(f"no block or family is called '{name}'", remedy=advice)
     width = max(len(signature.name) for signature in chosen)
-    return "\n".join(f"{signature.name:<{width}}  {signature.about}" for signature in sorted(chosen, key=lambda s: s.name))
+    ordered = sorted(chosen, key=lambda signature: signature.name)
+    return "\n".join(f"{signature.name:<{width}}  {signature.about}" for signature in ordered)
 
 
 def _one(signature: Signature) -> str:
@@ -31,9 +31,13 @@ def _one(signature: Signature) -> str:
         lines.append(f"  {port.name}: {port.kind}{_default(port)}{' [settled before the run]' if port.static else ''}")
         lines += [f"      {port.about}"] if port.about else []
     gives = ", ".join(f"{output.name}: {output.kind}" for output in signature.outputs)
-    traits = [word for word, holds in (("random", signature.random), ("keeps state", bool(signature.state)),
-                                       ("starts afresh with its loop", signature.resets),
-                                       ("lets no gradient through", not signature.differentiable)) if holds]  # fmt: skip
+    said = {
+        "random": signature.random,
+        "keeps state": bool(signature.state),
+        "starts afresh with its loop": signature.resets,
+        "lets no gradient through": not signature.differentiable,
+    }
+    traits = [trait for trait, holds in said.items() if holds]
     lines += ["", f"  gives {gives}", *([f"  {', '.join(traits)}"] if traits else []), "", signature.doc]
     return "\n".join(lines)
 
@@ -41,8 +45,14 @@ def _one(signature: Signature) -> str:
 def _default(port: Port) -> str:
     if port.required:
         return ", required"
-    shown = {True: "true", False: "false", None: "none"}.get(port.default, port.default) if not isinstance(port.default, float) else f"{port.default:g}"
-    return f", {shown} by default"
+    return f", {value_text(port.default)} by default"
+
+
+def value_text(value: object) -> str:
+    """A value as a recipe writes it."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return "none" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def shipped_files() -> str:
@@ -50,7 +60,7 @@ def shipped_files() -> str:
     lines = []
     for kind in ("recipes", "problems"):
         lines.append(f"{kind}:")
-        found = shipped(kind)  # type: ignore[arg-type]
+        found = shipped(kind)
         width = max((len(name) for name in found), default=0)
         for name, path in found.items():
             about = parse(read(path), Report()).get("about")

@@ -23,5 +23,7 @@ def draw_recipe(recipe: str, out: str | None, settings: tuple[str, ...], preset:
         try:
             Path(out).write_text(text)
         except OSError as error:
-            raise InputError(f"cannot write the file: {error.strerror}", where=out, remedy="name a file in a folder you may write to") from None
+            raise InputError(
+                f"cannot write the file: {error.strerror}", where=out, remedy="name a file in a folder you may write to"
+            ) from None
     return text

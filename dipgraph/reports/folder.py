@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 import re
@@ -60,7 +59,8 @@ def write(folder: Path, result: Result, problem: Problem, recipe_text: str) -> N
         if isinstance(value, torch.nn.Module):
             value = value.state_dict()
         if isinstance(value, dict):
-            save_file({key: tensor.detach().cpu().contiguous() for key, tensor in value.items()}, folder / f"{stem}.safetensors")
+            state = {key: tensor.detach().cpu().contiguous() for key, tensor in value.items()}
+            save_file(state, folder / f"{stem}.safetensors")
         elif isinstance(value, torch.Tensor) and value.ndim >= 4 and tuple(value.shape[2:]) == problem.shape:
             image = (value[0].double() * problem.scale).cpu().numpy().astype(np.float32)
             write_image(folder / stem, image[0] if image.shape[0] == 1 else image, problem)
@@ -108,9 +108,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float) and not np.isfinite(value):
         return None
     return value
-
-
-def read_history(path: Path) -> list[dict[str, str]]:
-    """The rows of a run's ``history.csv``."""
-    with path.open(newline="") as file:
-        return list(csv.DictReader(file))

@@ -69,5 +69,3 @@ def run_and_report(
         table.show(result, bound, Console())
         print(where, file=sys.stdout)
     return run.is_interrupted
-
-

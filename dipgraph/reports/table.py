@@ -33,13 +33,14 @@ def show(result: Result, problem: Problem, console: Console) -> None:
         table.add_row("FBP (Hann)", *_scores(result.fbp_score), "", "", "", "")
     console.print(table)
     if problem.reference is not None:
-        where = {"disc": "in the inscribed disc", "all": "over the image"}.get(str(problem.region), "in the score region")
+        regions = {"disc": "in the inscribed disc", "all": "over the image"}
+        where = regions.get(str(problem.region), "in the score region")
         console.print(f"PSNR and SSIM {where}, data range the maximum of the reference there.", style="dim")
     else:
         console.print("No reference: no scores.", style="dim")
     if result.saturated > SATURATED:
         console.print(
-            f"Warning: {100 * result.saturated:.1f} % of the pixels reach the scale ({problem.scale:g} {problem.value_unit}), "
+            f"Warning: {100 * result.saturated:.1f} % of the pixels reach the scale ({problem.scale:g}), "
             "the top of a sigmoid network's range: raise the problem's scale, or use another output.",
             style="yellow",
         )

@@ -1,0 +1,134 @@
+"""Loops, carries, averages and stops: what language.md says a repeat does, on numbers that can be followed by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tests.engine.small import finish, problem, start, value
+
+IMAGE = "\ntrack: x\nreturns: {image: x"
+
+
+def loop(body: str, returns: str, *, count: int = 4, carry: str = "n: 0", extra: str = "") -> str:
+    steps = "\n".join(f"        {line}" for line in body.strip().splitlines())
+    return (
+        f"recipe: 1\nsteps:\n  - repeat:\n      count: {count}\n      index: k\n      carry: {{{carry}}}\n{extra}"
+        f"      steps:\n{steps}\n        - x: n*ones(X)\ntrack: x\nreturns: {{image: x, {returns}}}\n"
+    )
+
+
+def test_carried_names_give_the_previous_iterate_and_swap_at_once():
+    body = "- old: a\n- a: b\n- b: old\n- n: n + 1"
+    result = finish(loop(body, "a: a, b: b, old: old", carry="n: 0, a: 1.5, b: 2.5", count=3))
+    assert (value(result, "a"), value(result, "b"), value(result, "old")) == (2.5, 1.5, 1.5)
+
+
+def test_fibonacci_by_carries():
+    result = finish(loop("- c: a + b\n- a: b\n- b: c\n- n: n + 1", "c: c", carry="n: 0, a: 0, b: 1", count=10))
+    assert value(result, "c") == 89
+
+
+def test_index_runs_from_one_to_count():
+    result = finish(loop("- n: n + k", "n: n", count=5))
+    assert value(result, "n") == 15
+
+
+@pytest.mark.parametrize(("every", "ended"), [(1, 3), (2, 4), (5, 5), (7, 7), (100, 9)])
+def test_until_is_tested_after_every_nth_iteration_and_after_the_last(every, ended):
+    extra = f"      until: n >= 3\n      every: {every}\n"
+    result = finish(loop("- n: n + 1", "n: n", count=9, extra=extra))
+    assert value(result, "n") == ended
+    assert result.stopped_at == ended
+
+
+def test_a_loop_whose_test_never_holds_runs_to_its_count():
+    result = finish(loop("- n: n + 1", "n: n", extra="      until: n > 100\n"))
+    assert (value(result, "n"), result.stopped_at, result.outcome.name) == (4, None, "COMPLETED")
+
+
+def test_run_on_delivers_what_the_stopped_run_delivers_and_ends_where_the_budget_does():
+    text = loop("- n: n + 1", "n: n", count=9, extra="      until: n >= 3\n")
+    stopped, on = finish(text), finish(text, run_on=True)
+    assert np.array_equal(stopped.image, on.image)
+    assert value(on, "n") == value(stopped, "n") == 3
+    assert (on.stopped_at, on.steps, stopped.steps) == (3, 9, 3)
+    assert np.all(on.final == 9)
+
+
+def test_nested_loops_begin_afresh_and_hand_out_their_last_values():
+    body = "- repeat:\n    count: 3\n    carry: {m: n}\n    steps:\n      - m: m + 1\n- n: m"
+    result = finish(loop(body, "n: n, m: m"))
+    assert value(result, "n") == value(result, "m") == 12
+
+
+def test_averages_begin_afresh_each_time_their_loop_is_entered():
+    inner = "- repeat:\n    count: 2\n    carry: {m: 0}\n    steps:\n      - m: m + 1\n      - a: {average.ema: {of: m*ones(X), decay: 0.5}}"
+    twice = finish(loop(f"{inner}\n- n: n + 1", "a: a", count=2))
+    once = finish(loop(f"{inner}\n- n: n + 1", "a: a", count=1))
+    assert np.array_equal(value(twice, "a"), value(once, "a"))
+    outer = finish(loop("- n: n + 1\n- a: {average.ema: {of: n*ones(X), decay: 0.5}}", "a: a", count=4))
+    weights = 0.5 ** np.arange(3, -1, -1)
+    assert np.allclose(value(outer, "a"), np.dot(weights, [1, 2, 3, 4]) / weights.sum())
+
+
+def test_a_stopped_loop_counts_iterations_where_no_gradient_is_taken():
+    result = finish(loop("- n: n + 1", "n: n", extra="      until: n >= 2\n"))
+    assert (result.steps, result.stopped_at) == (2, 2)
+    assert result.summary()["iterations"] == 2
+
+
+def test_the_tracked_image_is_scored_at_each_iteration():
+    given = problem()
+    result = finish(loop("- n: n + 0.1", "n: n", count=9), on=given)
+    reference = np.asarray(given.reference, dtype=np.float64)
+    expected = [10 * np.log10(reference.max() ** 2 / np.mean((0.1 * k - reference) ** 2)) for k in range(1, 10)]
+    measured = [result.record.entries[k].psnr for k in range(1, 10)]
+    assert np.allclose(measured, expected, atol=1e-6)
+    best = int(np.argmax(expected)) + 1
+    assert result.record.peak[0] == best
+    assert np.isclose(result.record.peak[1], expected[best - 1])
+
+
+def test_expressions_agree_with_numpy():
+    text = """recipe: 1
+steps:
+  - v: adjoint(A)(y)
+  - repeat:
+      count: 1
+      steps:
+        - x: v/max(v)
+  - n: norm(v)
+  - d: dot(v, x)
+  - m: min(x)
+  - w: where(n > d, geometric(1, 16, 3, 5), linear(1, 5, 2, 5))
+  - s: sqrt(max(1.0, n, d)) + exp(-m) + log(n) + floor(2.7) + abs(-2) + dim(X) + dim(Y) + norm(A)
+  - t: n < d or not (n == n and m <= d)
+track: x
+returns: {image: x, n: n, d: d, m: m, w: w, s: s, t: t}
+"""
+    given = problem()
+    result = finish(text, on=given)
+    scale = np.linalg.norm(given.A.todense(), 2)
+    matrix = given.A.todense() / scale
+    v = matrix.T @ (np.asarray(given.y, dtype=np.float64) / scale)
+    x = v / v.max()
+    n, d, m = np.linalg.norm(v), v @ x, x.min()
+    assert np.allclose(value(result, "n"), n, rtol=1e-3)  # norm(A) is bounded from above, to a tolerance
+    assert np.allclose(result.image.ravel(), x, rtol=1e-5)
+    assert np.allclose(value(result, "d"), d, rtol=1e-3)
+    assert np.allclose(value(result, "w"), 4.0 if n > d else 2.0)
+    expected = np.sqrt(max(1.0, n, d)) + np.exp(-m) + np.log(n) + 2 + 2 + 36 + 20 + 1.0
+    assert np.allclose(value(result, "s"), expected, rtol=1e-3)
+    assert bool(value(result, "t")) == (n < d)
+
+
+def test_an_interrupted_run_keeps_what_was_reached():
+    run = start(loop("- n: n + 1", "n: n", count=9))
+    for number, _ in enumerate(run, start=1):
+        if number == 4:
+            break
+    run.is_interrupted = True
+    result = run.result()
+    assert result.outcome.name == "INTERRUPTED"
+    assert np.all(result.image == 4)
