@@ -1,0 +1,59 @@
+"""Files that ship with the package: recipes and problems by name."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Literal
+
+from dipgraph.signatures.errors import InputError
+
+Kind = Literal["recipes", "problems"]
+ENDINGS = (".yaml", ".yml")
+
+
+def shipped_folder(kind: Kind) -> Path:
+    """Return the folder of shipped files: inside the installed package, or beside it in a checkout."""
+    package = Path(__file__).resolve().parents[1]
+    installed = package / kind
+    return installed if installed.is_dir() else package.parent / kind
+
+
+def shipped(kind: Kind) -> dict[str, Path]:
+    """Return the shipped files by name, sorted."""
+    return {path.stem: path for path in sorted(shipped_folder(kind).glob("*.yaml"))}
+
+
+def locate(kind: Kind, name: str | Path) -> Path:
+    """Return the file that a path or a shipped name stands for.
+
+    What ends in ``.yaml`` or ``.yml``, holds a slash, or names a file that exists is a path, relative to the working
+    directory; anything else is a shipped name.
+
+    Raises
+    ------
+    InputError
+        If there is no such file or name.
+    """
+    path, text = Path(name).expanduser(), str(name)
+    if path.is_file():
+        return path
+    single = kind.removesuffix("s")
+    if path.is_dir():
+        raise InputError(
+            f"'{text}' is a folder, not a {single} file", where=text, remedy=f"name a file in it, or {_list(kind)}"
+        )
+    known = shipped(kind)
+    if text in known:
+        return known[text]
+    near = difflib.get_close_matches(text, known, n=1, cutoff=0.6)
+    advice = f"did you mean '{near[0]}'?" if near else f"a name, without a path, is {_list(kind)}"
+    if path.suffix in ENDINGS or len(path.parts) > 1:
+        raise InputError(
+            f"there is no {single} file '{text}'", remedy=f"the path is relative to {Path.cwd()}; {_list(kind)}"
+        )
+    raise InputError(f"no {single} is called '{text}'", remedy=advice)
+
+
+def _list(kind: Kind) -> str:
+    return "one of the shipped " + ", ".join(shipped(kind))

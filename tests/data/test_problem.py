@@ -1,0 +1,147 @@
+"""A Problem from any PyLops operator: conversions, everything that is refused, the scale."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pylops
+import pytest
+
+from dipgraph.data import Problem, modalities
+from dipgraph.data.phantoms import walnut
+from dipgraph.data.scale import cgls, estimate_scale, first_image, saturated_share, saturation_warning, two_digits
+from dipgraph.signatures.errors import InputError
+
+NUT = walnut((32, 32))
+IDENTITY = pylops.Identity(1024, dtype=np.float32)
+
+
+def test_a_problem_from_a_flat_operator_and_a_flat_array() -> None:
+    problem = Problem(IDENTITY, NUT.ravel(), shape=(32, 32))
+    assert problem.shape == (32, 32)
+    assert problem.y.dtype == np.float32
+    assert (problem.fbp, problem.noise_level, problem.reference) == (None, None, None)
+    assert problem.grad.shape == (2 * 1024, 1024)
+    assert problem.mask.sum() < 1024
+
+
+def test_data_take_the_operators_shape() -> None:
+    assert Problem(modalities.identity((32, 32)), NUT.ravel()).y.shape == (32, 32)
+
+
+def test_a_problem_can_be_changed_by_replace() -> None:
+    problem = Problem(IDENTITY, NUT.ravel(), shape=(32, 32), reference=NUT)
+    changed = replace(problem, noise_level=0.1, region="all")
+    assert (changed.noise_level, changed.region, changed.scale) == (0.1, "all", problem.scale)
+
+
+@pytest.mark.parametrize(
+    ("changes", "where"),
+    [
+        ({"A": np.eye(1024)}, "A"),
+        ({"A": pylops.Identity(1024, dtype=np.complex64)}, "A"),
+        ({"y": np.ones(1000)}, "y"),
+        ({"y": np.ones((32, 31))}, "y"),
+        ({"y": np.full(1024, np.nan)}, "y"),
+        ({"y": np.zeros(1024)}, "y"),
+        ({"y": np.ones(1024) * 1j}, "y"),
+        ({"y": np.array(["a"] * 1024)}, "y"),
+        ({"shape": (31, 32)}, "shape"),
+        ({"shape": None}, "shape"),
+        ({"pixel": 0.0}, "pixel"),
+        ({"scale": -1.0}, "scale"),
+        ({"scale": float("nan")}, "scale"),
+        ({"noise_level": -0.1}, "noise_level"),
+        ({"counts": -np.ones(1024)}, "counts"),
+        ({"blank": np.arange(1024.0)}, "blank"),
+        ({"prior": np.ones((16, 16))}, "prior"),
+        ({"reference": np.ones((64, 64))}, "reference"),
+        ({"reference": -np.ones((32, 32))}, "reference"),
+        ({"reference": np.full((32, 32), np.inf)}, "reference"),
+        ({"region": "circle"}, "region"),
+        ({"region": np.zeros((32, 32), dtype=bool)}, "region"),
+        ({"fbp": pylops.Identity(10)}, "fbp"),
+        ({"grad": pylops.Identity(10)}, "grad"),
+    ],
+)
+def test_what_does_not_fit_is_refused_by_name(changes: dict[str, Any], where: str) -> None:
+    given = {"A": IDENTITY, "y": NUT.ravel(), "shape": (32, 32)} | changes
+    with pytest.raises(InputError) as caught:
+        Problem(**given)
+    assert caught.value.where == where
+    assert caught.value.what
+
+
+def test_noise_level_zero_is_known_noise() -> None:
+    assert Problem(IDENTITY, NUT.ravel(), shape=(32, 32), noise_level=0.0).noise_level == 0.0
+
+
+@pytest.mark.parametrize("value", [0.0237, 1.0, 3.5e4])
+def test_the_estimated_scale_has_headroom_two_digits_and_the_datas_unit(value: float) -> None:
+    smooth = np.outer(np.hanning(64), np.hanning(64))
+    scale = estimate_scale(
+        pylops.Identity(4096, dtype=np.float32), (value * smooth).astype(np.float32).ravel(), (64, 64)
+    )
+    assert scale == two_digits(scale)
+    assert 1.1 * value < scale < 1.25 * value
+
+
+def test_a_few_changed_rays_do_not_move_the_scale() -> None:
+    from dipgraph.data import load_problem
+
+    problem = load_problem("walnut_phantom", {"size": 64})
+    changed = problem.y.copy()
+    changed[3, [20, 50]] *= 1.05
+    estimates = [estimate_scale(problem.A, y, problem.shape, problem.fbp) for y in (problem.y, changed)]
+    assert estimates[0] == estimates[1]
+
+
+def test_an_image_nowhere_positive_has_no_scale() -> None:
+    with pytest.raises(InputError, match="nowhere positive"):
+        Problem(IDENTITY, -np.ones(1024), shape=(32, 32))
+
+
+def test_cgls_solves_least_squares() -> None:
+    draw = np.random.default_rng(0)
+    matrix, y = draw.standard_normal((12, 8)), draw.standard_normal(12)
+    expected = np.linalg.lstsq(matrix, y, rcond=None)[0]
+    np.testing.assert_allclose(cgls(pylops.MatrixMult(matrix), y, 8), expected, atol=1e-8)
+    assert not cgls(pylops.MatrixMult(matrix), np.zeros(12), 3).any()
+    assert first_image(pylops.MatrixMult(matrix), y, (2, 4)).shape == (2, 4)
+
+
+def test_saturation_is_the_share_at_the_top() -> None:
+    image = np.array([[0.5, 0.985], [0.995, 1.2]])
+    assert saturated_share(image, 1.0) == 0.5
+    assert saturated_share(image, 1.0, np.array([[True, True], [False, False]])) == 0.0
+    assert saturation_warning(image, 2.0) is None
+    assert "50.0%" in (saturation_warning(image, 1.0) or "")
+
+
+@pytest.mark.parametrize(
+    "operator",
+    [modalities.identity((12, 10)), modalities.mask((12, 10), 0.4, 3), modalities.blur((12, 10), 1.2)],
+    ids=["identity", "mask", "blur"],
+)
+def test_image_operators_have_their_adjoint_and_shapes(operator: pylops.LinearOperator) -> None:
+    draw = np.random.default_rng(0)
+    x, y = (draw.standard_normal(n).astype(np.float32) for n in operator.shape[::-1])
+    assert tuple(operator.dims) == (12, 10)
+    assert operator.shape == (int(np.prod(operator.dimsd)), 120)
+    left, right = np.vdot(operator @ x, y), np.vdot(x, operator.H @ y)
+    assert abs(left - right) < 1e-5 * np.linalg.norm(x) * np.linalg.norm(y)
+    assert (operator @ x.reshape(12, 10)).shape == tuple(operator.dimsd)
+
+
+def test_a_mask_keeps_its_share_and_a_blur_its_mean() -> None:
+    assert modalities.mask((10, 10), 0.25).dimsd == (25,)
+    flat = np.ones((20, 20), dtype=np.float32)
+    np.testing.assert_allclose((modalities.blur((20, 20), 1.0) @ flat)[5:-5, 5:-5], 1.0, atol=1e-6)
+    for share in (0.0, 1.5):
+        with pytest.raises(InputError, match="mask that keeps"):
+            modalities.mask((10, 10), share)
+    for width in (0.0, 5.0):
+        with pytest.raises(InputError, match="a blur of"):
+            modalities.blur((10, 10), width)
