@@ -9,6 +9,7 @@ from dipgraph.data.options import (
     ANGLE,
     DENSITY,
     FILE,
+    FILE_OR_NONE,
     INDEX,
     LENGTH,
     NUMBER,
@@ -116,7 +117,7 @@ def from_fbp(filter: str = "hann") -> str:
     return filter
 
 
-_IMAGE = Entry(image_file, {"path": FILE, "key": TEXT, "per": LENGTH, "value": DENSITY})
+_IMAGE = Entry(image_file, {"path": FILE_OR_NONE, "key": TEXT, "per": LENGTH, "value": DENSITY})
 IMAGES = dict.fromkeys(("array", "matlab", "numpy", "tiff", "png"), _IMAGE)
 """Under ``segmentation`` and ``prior``; the file's ending decides how it is read, the word is for the reader's eye."""
 REFERENCES = {

@@ -79,8 +79,18 @@ def _word(node: Node, context: Context, kind: Kind) -> str:
     return chosen
 
 
-def _file(node: Node, context: Context, kind: Kind) -> Path | None:
-    """A file parameter's value, or a literal path, relative to the problem file."""
+def _file(node: Node, context: Context, kind: Kind) -> Path:
+    """A file that must be there."""
+    path = _file_or_none(node, context, kind)
+    if path is None:
+        text = _text(node, context, kind)
+        advice = "name a file" if text == "none" else f"name it on the command line: --set problem.{text}=FILE"
+        raise context.report.fail("E706", "the problem needs a file here", node.mark, advice)
+    return path
+
+
+def _file_or_none(node: Node, context: Context, kind: Kind) -> Path | None:
+    """A file parameter's value, or a literal path, relative to the problem file; none is allowed."""
     text = _text(node, context, kind)
     known = context.parameters.declared.get(text)
     if known is not None and known.is_file:
@@ -119,6 +129,7 @@ POSITIVE = Kind(_number, least=0)
 WHOLES = Kind(_wholes, least=0)
 TEXT = Kind(_text)
 FILE = Kind(_file)
+FILE_OR_NONE = Kind(_file_or_none)
 LENGTH = Kind(_length)
 DENSITY = Kind(_density)
 ANGLE = Kind(_angle)

@@ -1,4 +1,4 @@
-"""Fixtures of the data tests: the checkout's measurements, and a small scan."""
+"""Fixtures of the data tests: the real measurements, and small scans."""
 
 from __future__ import annotations
 
@@ -10,32 +10,22 @@ import pytest
 from dipgraph.data.measurement import Measurement
 from dipgraph.operators.geometry import FanBeam, ParallelBeam
 
-CHECKOUT = Path(__file__).resolve().parents[2]
-MEASURED = CHECKOUT.parent / "shared" / "data"
-
-
-def measured(*parts: str) -> Path:
-    """A file of the real measurements beside the checkout, or a skip that says which is absent."""
-    path = MEASURED.joinpath(*parts)
-    if not path.exists():
-        pytest.skip(f"the real measurements are not at hand: {path} is absent")
-    return path
-
 
 @pytest.fixture
-def htc() -> dict[str, str]:
+def htc(shared: Path) -> dict[str, str]:
     """Settings of the HTC2022 problem for scan ta."""
+    start = str(shared / "htc2022" / "htc2022_ta_full")
     return {
-        "path": str(measured("htc2022", "htc2022_ta_full.mat")),
-        "reference": str(measured("htc2022", "htc2022_ta_full_recon_fbp.mat")),
-        "segmentation": str(measured("htc2022", "htc2022_ta_full_recon_fbp_seg.mat")),
+        "path": f"{start}.mat",
+        "reference": f"{start}_recon_fbp.mat",
+        "segmentation": f"{start}_recon_fbp_seg.mat",
     }
 
 
 @pytest.fixture
-def tooth() -> str:
+def tooth(shared: Path) -> str:
     """The tooth's file."""
-    return str(measured("tooth.h5"))
+    return str(shared / "tooth.h5")
 
 
 @pytest.fixture

@@ -130,6 +130,12 @@ def test_settings_by_text_or_number_and_words() -> None:
         ("scale: 0.0125 per pixel", "reference: {matlab: {path: views}}", "14:28 E703"),
         ("scale: 0.0125 per pixel", "read: {array: {path: scan}}", "8:1 E702"),
         ("scale: 0.0125 per pixel", "files: [1]", "14:8 E703"),
+        ("views: views, ", "angles: scan, ", "10:17 E706"),
+        (
+            "simulate: {phantom: {walnut: {seed: 0}}, value: 0.05 per mm, refine: 2, kernel: strip}",
+            "read: {array: {path: scan}}",
+            "8:22 E706",
+        ),
     ],
 )
 def test_every_fault_has_its_place(old: str, new: str, place: str) -> None:
