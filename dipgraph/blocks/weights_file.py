@@ -1,0 +1,84 @@
+"""Network weights from a file of the user's: safetensors, or a PyTorch state dict read without unpickling code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from dipgraph.signatures import InputError
+
+
+def read_weights(file: str | Path | None, needed_by: str) -> dict[str, Tensor]:
+    """The tensors of a ``.safetensors`` or ``.pth`` file, by name.
+
+    Parameters
+    ----------
+    file
+        The file, or none.
+    needed_by
+        The block that wants it, for the message.
+
+    Raises
+    ------
+    InputError
+        If there is no such file, or it holds anything but named tensors.
+    """
+    if file is None:
+        raise InputError(
+            f"{needed_by} needs a file with the network's weights and got none",
+            remedy="Name it, as in `--set weights=PATH` where the recipe has a parameter `weights` for it.",
+        )
+    path = Path(file)
+    if not path.is_file():
+        raise InputError(f"there is no weights file {str(path)!r} for {needed_by}", remedy="Check the path.")
+    try:
+        content = _read(path)
+    except Exception as fault:
+        # A pickle can fail in any way; all of them mean that the file is not a plain state dict.
+        raise InputError(
+            f"{str(path)!r} is no weights file for {needed_by}: it does not read as named tensors and nothing else",
+            remedy="Give safetensors, or what torch.save(network.state_dict(), path) wrote.",
+        ) from fault
+    if not isinstance(content, Mapping) or not all(isinstance(value, Tensor) for value in content.values()):
+        raise InputError(
+            f"{str(path)!r} is no weights file for {needed_by}: it holds no state dict",
+            remedy="Save network.state_dict(), not the network or a checkpoint around it.",
+        )
+    return dict(content)
+
+
+def _read(path: Path) -> Any:
+    if path.suffix == ".safetensors":
+        from safetensors.torch import load_file
+
+        return load_file(path)
+    return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def load_weights(network: nn.Module, weights: Mapping[str, Tensor], file: str | Path | None, needed_by: str) -> None:
+    """Put weights into a network whose parameters they match name by name and shape by shape.
+
+    Raises
+    ------
+    InputError
+        Naming the first parameter that is missing, foreign or of another shape.
+    """
+    own = network.state_dict()
+    for name in sorted({*own, *weights}):
+        if name not in weights:
+            fault = f"it has no {name!r}"
+        elif name not in own:
+            fault = f"it has {name!r}, which the network does not"
+        elif own[name].shape != weights[name].shape:
+            fault = f"{name!r} has shape {tuple(weights[name].shape)}, the network's {tuple(own[name].shape)}"
+        else:
+            continue
+        raise InputError(
+            f"{str(file)!r} holds the weights of another network than {needed_by}: {fault}",
+            remedy=f"The docs of {needed_by} say which network it is and where to find its weights.",
+        )
+    network.load_state_dict(dict(weights))
