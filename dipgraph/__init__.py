@@ -13,7 +13,8 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from dipgraph.data.problem import Problem
     from dipgraph.data.problem_file import load_problem
-    from dipgraph.engine.face import check, iterate, load_recipe, run
+    from dipgraph.data.shipped import load_recipe
+    from dipgraph.engine.face import check, iterate, run
     from dipgraph.engine.run import Outcome, Result, Run
     from dipgraph.language.diagnostics import Fault, Faults
     from dipgraph.signatures.block import block
@@ -24,7 +25,7 @@ _HOMES = {
     "load_problem": "dipgraph.data.problem_file",
     "check": "dipgraph.engine.face",
     "iterate": "dipgraph.engine.face",
-    "load_recipe": "dipgraph.engine.face",
+    "load_recipe": "dipgraph.data.shipped",
     "run": "dipgraph.engine.face",
     "Outcome": "dipgraph.engine.run",
     "Result": "dipgraph.engine.run",

@@ -6,6 +6,7 @@ import difflib
 from pathlib import Path
 from typing import Literal
 
+from dipgraph.language import Recipe, load
 from dipgraph.signatures.errors import InputError
 
 Kind = Literal["recipes", "problems"]
@@ -53,6 +54,22 @@ def locate(kind: Kind, name: str | Path) -> Path:
             f"there is no {single} file '{text}'", remedy=f"the path is relative to {Path.cwd()}; {_list(kind)}"
         )
     raise InputError(f"no {single} is called '{text}'", remedy=advice)
+
+
+def load_recipe(recipe: str | Path | Recipe) -> Recipe:
+    """The recipe of a path or shipped name; its steps are checked when it is run, or by :func:`dipgraph.check`.
+
+    Raises
+    ------
+    InputError
+        If there is no such recipe.
+    Faults
+        If the text is not YAML.
+    """
+    if isinstance(recipe, Recipe):
+        return recipe
+    path = locate("recipes", recipe)
+    return load(path, path.stem)
 
 
 def _list(kind: Kind) -> str:

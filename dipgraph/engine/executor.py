@@ -91,6 +91,18 @@ class Executor:
         finally:
             slots[:] = saved
 
+    def tracked(self) -> Any:
+        """The tracked image as it stands, in the midst of an iteration too; None before there is one."""
+        slots, saved = self.machine.slots, list(self.machine.slots)
+        try:
+            for item in reversed(self.active):
+                if isinstance(item, CompiledLoop) and item.track is not None and slots[item.track] is not None:
+                    return slots[item.track]
+                _move(slots, item.exports)
+            return self.latest
+        finally:
+            slots[:] = saved
+
     def _body(self, calls: Calls, frame: Frame) -> Iterator[Frame]:
         slots = self.machine.slots
         for at in range(frame.at, len(calls.items)):

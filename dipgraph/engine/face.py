@@ -11,28 +11,12 @@ import torch
 from dipgraph.blocks import registry
 from dipgraph.data.problem import Problem
 from dipgraph.data.problem_file import load_problem
-from dipgraph.data.shipped import locate
+from dipgraph.data.shipped import load_recipe
 from dipgraph.engine.run import Options, Result, Run
-from dipgraph.language import Fault, Faults, Recipe, Setting, load, settle_recipe
+from dipgraph.language import Fault, Faults, Recipe, Setting, settle_recipe
 from dipgraph.language import check as check_language
 
 Settings = Mapping[str, Any]
-
-
-def load_recipe(recipe: str | Path | Recipe) -> Recipe:
-    """The recipe of a path or shipped name; its steps are checked when it is run, or by :func:`check`.
-
-    Raises
-    ------
-    InputError
-        If there is no such recipe.
-    Faults
-        If the text is not YAML.
-    """
-    if isinstance(recipe, Recipe):
-        return recipe
-    path = locate("recipes", recipe)
-    return load(path, path.stem)
 
 
 def split_settings(settings: Settings | None) -> tuple[list[Setting], dict[str, str]]:

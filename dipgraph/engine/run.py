@@ -164,9 +164,14 @@ class Run:
         return self.executor.frames[1:]
 
     @property
+    def has_image(self) -> bool:
+        """Whether there is something to deliver yet."""
+        return self.executor.returned()["image"] is not None
+
+    @property
     def image(self) -> Image | None:
         """The tracked image as it stands, in the problem's unit; none before the first iteration."""
-        latest = self.executor.latest
+        latest = self.executor.tracked()
         return None if latest is None else self.bound.physical(latest).astype(np.float32)
 
     def __iter__(self) -> Iterator[Run]:
@@ -216,7 +221,7 @@ class Run:
         return Result(
             image=image.astype(np.float32),
             final=last.astype(np.float32),
-            returns={name: value for name, value in returns.items() if name != "image"},
+            returns={name: _detached(value) for name, value in returns.items() if name != "image"},
             outcome=outcome,
             steps=self.steps,
             stopped_at=executor.stopped_at,
@@ -231,6 +236,10 @@ class Run:
             seed=self.options.seed,
             saturated=float(np.mean(np.abs(image / scale - 1) < 1e-3)),
         )
+
+
+def _detached(value: Any) -> Any:
+    return value.detach() if isinstance(value, Tensor) else value
 
 
 def fbp_image(bound: Bound) -> Image | None:

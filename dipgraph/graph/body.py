@@ -13,7 +13,7 @@ from typing import Any, Literal
 import networkx as nx
 
 from dipgraph.language.diagnostics import Mark
-from dipgraph.language.program import Call, Minimise, Repeat
+from dipgraph.language.program import Assign, Call, Minimise, Repeat
 from dipgraph.signatures.spaces import Network, Type
 
 Origin = Literal["literal", "given", "network", "carried", "index", "operation"]
@@ -51,6 +51,17 @@ class Operation:
     """For a block: what its random stream and its state are known by; unique in the program."""
     loop: Loop | None = None
     training: Training | None = None
+
+    @property
+    def nested(self) -> Loop | Training | None:
+        """What a repeat or a minimise runs."""
+        return self.loop or self.training
+
+    @property
+    def writes(self) -> tuple[Value, ...]:
+        """Networks that the operation trains, as they stood before it: nothing may read these versions afterwards."""
+        carried = self.loop.carried if self.loop else self.training.targets if self.training else []
+        return tuple(each.begin for each in carried if isinstance(each.begin.type, Network))
 
 
 @dataclass(eq=False)
@@ -123,9 +134,8 @@ class Body:
         """This body and those inside it."""
         yield self
         for operation in self.operations:
-            nested = operation.loop or operation.training
-            if nested is not None:
-                yield from nested.body.bodies()
+            if operation.nested is not None:
+                yield from operation.nested.body.bodies()
 
     def walk(self) -> Iterator[Operation]:
         """Every operation of this body and those inside it."""
@@ -142,11 +152,9 @@ class Body:
                 if value in maker:
                     graph.add_edge(maker[value], operation, value=value)
         for writer in self.operations:
-            for old in writer.inputs if writer.sort in ("minimise", "repeat") else ():
-                if isinstance(old.type, Network) and any(new.name == old.name for new in writer.outputs):
-                    for reader in self.operations:
-                        if reader is not writer and old in reader.inputs:
-                            graph.add_edge(reader, writer, value=old)
+            for old in writer.writes:
+                readers = [each for each in self.operations if each is not writer and old in each.inputs]
+                graph.add_edges_from((reader, writer, {"value": old}) for reader in readers)
         return graph
 
 
@@ -161,3 +169,5 @@ class Plan:
     """Makes what is returned out of what stands at the end."""
     networks: dict[str, Value]
     given: dict[str, Value]
+    lifted: dict[Assign, Body] = field(default_factory=dict)
+    """Steps that run further out than they stand, since nothing they read changes in there; and where they run."""

@@ -5,4 +5,16 @@ from dipgraph.language.parameters import Setting
 from dipgraph.language.program import Program
 from dipgraph.language.recipe import Recipe, check, load, read_recipe, settle_recipe
 
-__all__ = ["Fault", "Faults", "Mark", "Program", "Recipe", "Setting", "Source", "check", "load", "read_recipe", "settle_recipe"]
+__all__ = [
+    "Fault",
+    "Faults",
+    "Mark",
+    "Program",
+    "Recipe",
+    "Setting",
+    "Source",
+    "check",
+    "load",
+    "read_recipe",
+    "settle_recipe",
+]

@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from dipgraph.signatures.errors import DipgraphError
+
+BREAK = re.compile(r"\r\n|[\n\r\x85\u2028\u2029]")
+"""What ends a line in YAML."""
+LONGEST_MESSAGE = 300
+"""Characters of a message that are shown: it may quote a text of any length."""
+LONGEST_NAME = 60
+"""Characters of the longest name for which a near one is looked for."""
+WIDTH = 110
+"""Characters of a source line that are shown."""
+UNREADABLE = frozenset({"E103", "E104"})
+"""Codes of what has been replaced by a stand-in: any further fault at that place is about the stand-in."""
 
 
 @dataclass(frozen=True)
@@ -17,10 +31,24 @@ class Source:
     name: str
     text: str = field(repr=False)
 
+    @cached_property
+    def lines(self) -> list[str]:
+        """The lines, as YAML counts them."""
+        return BREAK.split(self.text)
+
     def line(self, number: int) -> str:
         """The line of that number, counted from 0; empty past the end."""
-        lines = self.text.splitlines()
-        return lines[number] if number < len(lines) else ""
+        return self.lines[number] if number < len(self.lines) else ""
+
+    def offset(self, mark: Mark) -> int:
+        """Where in the text a place is."""
+        ends = [found.end() for found in BREAK.finditer(self.text)]
+        return ([0, *ends])[mark.line] + mark.column
+
+    def mark(self, offset: int) -> Mark:
+        """The place of the character at an offset."""
+        before = BREAK.split(self.text[:offset])
+        return Mark(self, len(before) - 1, len(before[-1]))
 
 
 @dataclass(frozen=True)
@@ -34,6 +62,11 @@ class Mark:
 
     def __str__(self) -> str:
         return f"{self.source.name}:{self.line + 1}:{self.column + 1}"
+
+    @property
+    def place(self) -> tuple[str, int, int]:
+        """What faults are sorted by."""
+        return self.source.name, self.line, self.column
 
 
 @dataclass(frozen=True)
@@ -51,21 +84,43 @@ class Fault:
         return self.code.startswith("W")
 
     def __str__(self) -> str:
-        return f"{self.mark}: {self.code} {self.message}"
+        return _printable(f"{self.mark}: {self.code} {_cut(self.message)}")
 
     def render(self) -> str:
         """The fault with its source line, a caret under the place, and the advice."""
         line = self.mark.source.line(self.mark.line)
         lead = min(self.mark.column, len(line))
-        start = max(0, lead - 60)
-        shown = line[start : start + 110]
-        blank = "".join("\t" if char == "\t" else " " for char in shown[: lead - start])
+        start = max(0, lead - WIDTH // 2)
+        shown = line[start : start + WIDTH]
+        blank = "".join(map(_blank, shown[: lead - start]))
         width = max(1, min(self.mark.length, len(shown) - (lead - start)))
-        parts = [str(self), f"    {shown}", f"    {blank}{'^' * width}"]
-        return "\n".join([*parts, f"    {self.advice}"] if self.advice else parts)
+        parts = [str(self), f"    {''.join(map(_visible, shown))}", f"    {blank}{'^' * width}"]
+        return "\n".join([*parts, f"    {_printable(_cut(self.advice))}"] if self.advice else parts)
 
 
-class Faults(DipgraphError):
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST_MESSAGE else f"{text[: LONGEST_MESSAGE - 1]}…"
+
+
+def _printable(text: str) -> str:
+    """The text without what could steer a terminal, or not be encoded."""
+    return text if text.isprintable() else "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode() for char in text
+    )  # fmt: skip
+
+
+def _visible(char: str) -> str:
+    return char if char.isprintable() or char == "\t" else "\ufffd"
+
+
+def _blank(char: str) -> str:
+    """As much room as the character takes."""
+    if char == "\t" or unicodedata.combining(char):
+        return "\t" if char == "\t" else ""
+    return "  " if unicodedata.east_asian_width(char) in "WF" else " "
+
+
+class Faults(DipgraphError):  # noqa: N818 - it holds faults, each with its own code
     """Every fault that a check found, sorted by place; raised where there is at least one that is no warning."""
 
     def __init__(self, faults: Iterable[Fault]) -> None:
@@ -77,11 +132,11 @@ class Faults(DipgraphError):
 
 
 def order(faults: Iterable[Fault]) -> list[Fault]:
-    """Faults by place, each once."""
+    """Faults by place, each once; what could not be read at all hides what else was said of its place."""
     unique = dict.fromkeys(faults)
-    return sorted(
-        unique, key=lambda fault: (fault.mark.source.name, fault.mark.line, fault.mark.column, fault.code, fault.message)
-    )
+    unreadable = {fault.mark.place for fault in unique if fault.code in UNREADABLE}
+    kept = [fault for fault in unique if fault.code in UNREADABLE or fault.mark.place not in unreadable]
+    return sorted(kept, key=lambda fault: (*fault.mark.place, fault.code, fault.message))
 
 
 class Report:
@@ -102,10 +157,16 @@ class Report:
     @contextmanager
     def part(self) -> Iterator[None]:
         """A part that may be given up without giving up the rest."""
-        try:
+        with suppress(Abandon):
             yield
-        except Abandon:
-            pass
+
+    @contextmanager
+    def quiet(self) -> Iterator[None]:
+        """A part whose faults will be found, and noted, when it is read in earnest."""
+        kept = len(self.faults)
+        with suppress(Abandon):
+            yield
+        del self.faults[kept:]
 
     @property
     def errors(self) -> list[Fault]:
@@ -124,13 +185,14 @@ class Abandon(Exception):  # noqa: N818 - it is no error: the fault has been not
 
 def near(name: str, known: Iterable[str]) -> str:
     """``did you mean 'sigma'?`` where a known name is near, else the empty string."""
-    names = sorted(set(known))
-    folded = {known_name.lower(): known_name for known_name in names}
+    if len(name) > LONGEST_NAME:
+        return ""
+    folded = {known_name.lower(): known_name for known_name in sorted(set(known))}
     close = difflib.get_close_matches(name.lower(), list(folded), n=1, cutoff=0.6)
     return f"did you mean '{folded[close[0]]}'?" if close else ""
 
 
-def listing(names: Sequence[str] | Iterable[str], limit: int = 12) -> str:
+def listing(names: Iterable[str], limit: int = 12) -> str:
     """Names in a row, cut where there are many."""
     shown = list(names)
     return ", ".join(shown[:limit]) + (f" and {len(shown) - limit} more" if len(shown) > limit else "")

@@ -1,29 +1,52 @@
-"""Expressions: a text becomes a tree of calls, through a whitelist over Python's ``ast``; nothing is ever evaluated as Python."""
+"""Expressions: a text becomes a tree of calls, through a whitelist over ``ast``; nothing is evaluated as Python."""
 
 from __future__ import annotations
 
 import ast
 import keyword
 import math
-import operator
-from collections.abc import Callable, Iterator, Mapping
+import re
+import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from dipgraph.language.diagnostics import Mark, Report, near
-from dipgraph.language.document import Node, Scalar
+from dipgraph.language.diagnostics import Mark, Report
+from dipgraph.language.evaluation import ON_NUMBERS, evaluate
+from dipgraph.language.nodes import REAL, WHOLE, Node, Scalar
+
+__all__ = ["FUNCTIONS", "LARGEST", "ON_NUMBERS", "Syntax", "evaluate", "parse_expression"]
 
 LONGEST = 2000
 """Characters of the longest expression."""
+DEEPEST = 100
+"""Levels of the deepest expression; a sum of so many terms is as deep."""
+LARGEST = 1e300
+"""The largest number that may be written."""
 
 BINARY: dict[type[ast.operator], str] = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/"}
 COMPARE: dict[type[ast.cmpop], str] = {
     ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.Eq: "==", ast.NotEq: "!=",
 }  # fmt: skip
-FUNCTIONS = frozenset(
-    "sqrt exp log floor min max where geometric linear abs norm dot constant mean dim zeros ones adjoint".split()
-)
+FUNCTIONS = frozenset({
+    "sqrt", "exp", "log", "floor", "min", "max", "where", "geometric", "linear", "abs", "norm", "dot", "constant",
+    "mean", "dim", "zeros", "ones", "adjoint",
+})  # fmt: skip
 """Functions that an expression may call; any other call applies a map or a network."""
+REFUSED: dict[type[ast.AST], tuple[str, str]] = {
+    ast.Subscript: ("an index", ""),
+    ast.Lambda: ("a lambda", "'lambda' is a keyword: write lam"),
+    ast.IfExp: ("an 'if'", "choose between two numbers with where(test, a, b)"),
+    ast.Compare: ("this comparison", "compare two values; join comparisons with 'and'"),
+    ast.Pow: ("a power", "multiply, or use sqrt or exp"),
+    ast.MatMult: ("'@'", "apply a map by calling it: A(x)"),
+    ast.FloorDiv: ("'//'", "write floor(a/b)"),
+    ast.UAdd: ("a leading '+'", "leave it out"),
+    ast.Tuple: ("a comma", "a function's arguments stand in its parentheses"),
+}
+"""What is refused with a name or an advice of its own."""
+WRONG = frozenset(keyword.kwlist) - {"and", "or", "not", "if", "else"}
+"""Keywords that an expression never holds."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,14 +73,17 @@ class Syntax:
 def parse_expression(node: Node, report: Report) -> Syntax:
     """The expression that a scalar holds; a fault leaves the part."""
     if not isinstance(node, Scalar):
-        raise report.fail("E107", "an expression belongs here, not a list or a mapping", node.mark)
-    value = node.value
-    if isinstance(value, bool | int | float):
-        if not math.isfinite(value):
-            raise report.fail("E107", f"{node.text} is too large for a number", node.mark)
-        return Syntax("literal", (), node.mark, value)
-    if value is None or not node.text.strip():
+        advice = "give the block's value a name in a step of its own, and name it here"
+        raise report.fail("E107", "an expression belongs here, not a list or a mapping", node.mark, advice)
+    if node.is_missing or not node.text.strip():
         raise report.fail("E107", "an expression is missing", node.mark, "write a name, a number or a formula")
+    value = node.value
+    if isinstance(value, bool):
+        return Syntax("literal", (), node.mark, value)
+    if isinstance(value, int | float):
+        if abs(value) > LARGEST:
+            raise report.fail("E107", "the number is too large", node.mark, f"numbers are at most {LARGEST:g}")
+        return Syntax("literal", (), node.mark, value)
     return _Reader(node, report).read()
 
 
@@ -66,151 +92,122 @@ class _Reader:
 
     def __init__(self, node: Scalar, report: Report) -> None:
         self.node, self.report = node, report
-        self.text = " ".join(node.text.splitlines()) if "\n" in node.text else node.text
-        self.lead = len(self.text) - len(self.text.lstrip())
-        self.text = self.text.strip()
+        whole = " ".join(node.text.splitlines())
+        self.text = whole.strip()
+        self.lead = len(whole) - len(whole.lstrip())
+        self.encoded = b""
 
     def read(self) -> Syntax:
         if len(self.text) > LONGEST:
-            raise self.report.fail("E109", f"an expression of {len(self.text)} characters", self.node.mark)
+            raise self.report.fail("E109", f"an expression of {len(self.text)} characters", self.node.mark,
+                                   f"it may have {LONGEST}: give its parts names in steps of their own")  # fmt: skip
+        if "#" in self.text:
+            at = self.text.index("#")
+            raise self.report.fail("E107", "a comment inside an expression", self._place(at, at + 1), "move it out")
         try:
-            tree = ast.parse(self.text, mode="eval")
+            self.encoded = self.text.encode()
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                tree = ast.parse(self.text, mode="eval")
         except SyntaxError as error:
             raise self._malformed(error) from None
         except (ValueError, RecursionError, MemoryError):
             raise self.report.fail("E107", "the expression cannot be read", self.node.mark) from None
-        return self._convert(tree.body)
+        return self._convert(tree.body, 0)
 
     def _mark(self, node: ast.expr) -> Mark:
         """The place of a part: ``ast`` counts bytes of UTF-8, a mark counts characters."""
-        return self._at(node.col_offset, node.end_col_offset or node.col_offset + 1)
+        start, end = (
+            self.encoded[:offset].decode(errors="ignore") for offset in (node.col_offset, node.end_col_offset)
+        )
+        return self._place(len(start), len(end))
 
-    def _at(self, start: int, end: int) -> Mark:
+    def _written(self, node: ast.expr) -> str:
+        return self.encoded[node.col_offset : node.end_col_offset].decode(errors="ignore")
+
+    def _place(self, start: int, end: int) -> Mark:
+        """The place of the characters from one offset to another."""
         mark = self.node.mark
         if not self.node.verbatim:
             return mark
-        encoded = self.text.encode()
-        before, length = len(encoded[:start].decode(errors="ignore")), len(encoded[start:end].decode(errors="ignore"))
-        quote = 1 if self.node.quoted else 0
-        return Mark(mark.source, mark.line, mark.column + quote + self.lead + before, max(1, length))
+        lead = self.lead + (1 if self.node.quoted else 0)
+        return Mark(mark.source, mark.line, mark.column + lead + start, max(1, end - start))
 
     def _malformed(self, error: SyntaxError) -> Exception:
-        offset = max(0, min((error.offset or 1) - 1, len(self.text)))
-        place = self._at(len(self.text[:offset].encode()), len(self.text[: offset + 1].encode()))
-        reserved = [word for word in keyword.kwlist if word in self.text.replace("(", " ").replace("*", " ").split()]
-        wrong = [word for word in reserved if word not in ("and", "or", "not")]
-        advice = ""
+        offset = error.offset - 1 if error.offset else len(self.text)  # 0 where something is missing at the end
+        offset = max(0, min(offset, len(self.text) - 1))
+        place = self._place(offset, offset + 1)
+        wrong = [found for found in re.finditer(r"\w+", self.text) if found[0] in WRONG]
+        advice = error.msg if error.msg.startswith("invalid ") and error.msg != "invalid syntax" else ""
         if self.text.count("(") > self.text.count(")"):
             advice = 'a parenthesis is open: put an expression that holds ", ", " #" or ": " in quotes'
-        elif "lambda" in wrong:
-            advice = "'lambda' is a keyword: write lam"
         elif wrong:
-            advice = f"'{wrong[0]}' is a keyword and cannot be a name"
+            word, place = wrong[0][0], self._place(*wrong[0].span())
+            advice = f"'{word}' is a keyword and cannot be a name" + (": write lam" if word == "lambda" else "")
         return self.report.fail("E107", f"'{self.text[:60]}' is no expression", place, advice)
 
     def _refuse(self, node: ast.expr, what: str, advice: str = "") -> Exception:
         return self.report.fail("E107", f"{what}: an expression has no such thing", self._mark(node), advice)
 
-    def _convert(self, node: ast.expr) -> Syntax:
+    def _convert(self, node: ast.expr, depth: int) -> Syntax:
         mark = self._mark(node)
+        if depth > DEEPEST:
+            raise self.report.fail("E109", f"an expression nested more than {DEEPEST} deep", self.node.mark,
+                                   "give its parts names in steps of their own")  # fmt: skip
         match node:
-            case ast.Constant(value=bool() | int() | float()):
-                return self._number(node, mark)
-            case ast.Name(id=name):
-                if name in ("true", "false"):
-                    return Syntax("literal", (), mark, name == "true")
-                return Syntax("name", (), mark, name)
-            case ast.UnaryOp(op=ast.USub(), operand=operand):
-                return Syntax("neg", (self._convert(operand),), mark)
-            case ast.UnaryOp(op=ast.Not(), operand=operand):
-                return Syntax("not", (self._convert(operand),), mark)
-            case ast.BinOp(left=left, op=op, right=right) if type(op) in BINARY:
-                return Syntax(BINARY[type(op)], (self._convert(left), self._convert(right)), mark)
-            case ast.BoolOp(op=op, values=values):
-                return Syntax("and" if isinstance(op, ast.And) else "or", tuple(map(self._convert, values)), mark)
-            case ast.Compare(left=left, ops=[op], comparators=[right]) if type(op) in COMPARE:
-                return Syntax(COMPARE[type(op)], (self._convert(left), self._convert(right)), mark)
-            case ast.Compare():
-                raise self._refuse(node, "this comparison", "compare two values; join with 'and'")
+            case ast.Constant():
+                return Syntax("literal", (), mark, self._number(node, mark))
+            case ast.Name(id="true" | "false"):
+                return Syntax("literal", (), mark, node.id == "true")
+            case ast.Name():
+                return Syntax("name", (), mark, node.id)
+            case ast.UnaryOp(op=ast.USub()):
+                return Syntax("neg", self._all(depth, node.operand), mark)
+            case ast.UnaryOp(op=ast.Not()):
+                return Syntax("not", self._all(depth, node.operand), mark)
+            case ast.BinOp(op=op) if type(op) in BINARY:
+                return Syntax(BINARY[type(op)], self._all(depth, node.left, node.right), mark)
+            case ast.BoolOp(op=op):
+                return Syntax("and" if isinstance(op, ast.And) else "or", self._all(depth, *node.values), mark)
+            case ast.Compare(ops=[op], comparators=[right]) if type(op) in COMPARE:
+                return Syntax(COMPARE[type(op)], self._all(depth, node.left, right), mark)
             case ast.Call():
-                return self._call(node, mark)
-            case ast.BinOp(op=ast.Pow()):
-                raise self._refuse(node, "a power", "multiply, or use sqrt or exp")
-            case ast.BinOp(op=ast.MatMult()):
-                raise self._refuse(node, "'@'", "apply a map by calling it: A(x)")
-            case ast.Attribute(attr="T" | "H"):
-                raise self._refuse(node, "an attribute", "the adjoint of A is adjoint(A)")
-        described = {ast.Attribute: "an attribute", ast.Subscript: "an index", ast.Lambda: "a lambda",
-                     ast.Constant: "a text", ast.IfExp: "an 'if'"}  # fmt: skip
-        advice = "choose between two numbers with where(test, a, b)" if isinstance(node, ast.IfExp) else ""
-        raise self._refuse(node, described.get(type(node), f"'{ast.unparse(node)[:40]}'"), advice)
+                return self._call(node, mark, depth)
+            case ast.Attribute():
+                adjoint = f"the adjoint is adjoint({self._written(node.value)})"
+                raise self._refuse(node, "an attribute", adjoint if node.attr in ("T", "H") else "")
+        what = getattr(node, "op", node)
+        name, advice = REFUSED.get(type(what), (f"'{self._written(node)[:40]}'", ""))
+        raise self._refuse(node, name, advice)
 
-    def _number(self, node: ast.Constant, mark: Mark) -> Syntax:
-        value = node.value
-        if isinstance(value, bool):
-            lower = str(value).lower()
-            raise self.report.fail("E107", f"'{value}' is Python's spelling", mark, f"write {lower}")
-        assert isinstance(value, int | float)
-        if not math.isfinite(value) or abs(value) > 1e300:
-            raise self.report.fail("E107", "the number is too large", mark)
-        return Syntax("literal", (), mark, value)
+    def _all(self, depth: int, *nodes: ast.expr) -> tuple[Syntax, ...]:
+        return tuple(self._convert(node, depth + 1) for node in nodes)
 
-    def _call(self, node: ast.Call, mark: Mark) -> Syntax:
+    def _number(self, node: ast.Constant, mark: Mark) -> int | float:
+        value, written = node.value, self._written(node)
+        if isinstance(value, bool) or value is None:
+            raise self.report.fail("E107", f"'{value}' is Python's spelling", mark,
+                                   f"write {str(value).lower()}" if isinstance(value, bool) else "")  # fmt: skip
+        if not isinstance(value, int | float):
+            raise self._refuse(node, "a text" if isinstance(value, str | bytes) else f"'{written[:40]}'")
+        if not (WHOLE.match(written) or REAL.match(written)):
+            raise self.report.fail(
+                "E107", f"'{written[:40]}' is Python's spelling of a number", mark, f"write {value:.15g}"
+            )
+        if not math.isfinite(value) or abs(value) > LARGEST:
+            raise self.report.fail("E107", "the number is too large", mark, f"numbers are at most {LARGEST:g}")
+        return value
+
+    def _call(self, node: ast.Call, mark: Mark, depth: int) -> Syntax:
+        if isinstance(node.func, ast.Attribute):
+            name = self._written(node.func)[:40]
+            raise self._refuse(
+                node, f"the call of '{name}'", f"a block is a step of its own: name: {{{name}: {{...}}}}"
+            )
         if node.keywords or any(isinstance(argument, ast.Starred) for argument in node.args):
-            raise self._refuse(node, "a named or starred argument", "a block takes named ports: name: {family.block: {port: value}}")
-        arguments = tuple(self._convert(argument) for argument in node.args)
+            advice = "only blocks take named ports: name: {family.block: {port: value}}"
+            raise self._refuse(node, "a named or starred argument", advice)
+        arguments = self._all(depth, *node.args)
         if isinstance(node.func, ast.Name) and node.func.id in FUNCTIONS:
             return Syntax(node.func.id, arguments, mark)
-        if isinstance(node.func, ast.Attribute):
-            name = ast.unparse(node.func)
-            raise self._refuse(node, f"the call of '{name}'", f"a block is a step of its own: name: {{{name}: {{...}}}}")
-        return Syntax("apply", (self._convert(node.func), *arguments), mark)
-
-
-def _floor(value: float) -> int:
-    return math.floor(value)
-
-
-def _geometric(first: float, last: float, step: float, count: float) -> float:
-    return first if count <= 1 else first * (last / first) ** ((step - 1) / (count - 1))
-
-
-def _linear(first: float, last: float, step: float, count: float) -> float:
-    return first if count <= 1 else first + (last - first) * (step - 1) / (count - 1)
-
-
-ON_NUMBERS: Mapping[str, Callable[..., Any]] = {
-    "+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv, "neg": operator.neg,
-    "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge, "==": operator.eq, "!=": operator.ne,
-    "and": lambda *of: all(of), "or": lambda *of: any(of), "not": operator.not_,
-    "sqrt": math.sqrt, "exp": math.exp, "log": math.log, "floor": _floor, "abs": abs, "min": min, "max": max,
-    "where": lambda test, a, b: a if test else b, "geometric": _geometric, "linear": _linear,
-}  # fmt: skip
-"""What an expression's operators and functions do on numbers of the host."""
-
-
-def evaluate(syntax: Syntax, values: Mapping[str, Any], report: Report) -> Any:
-    """The value of an expression of parameters; a fault leaves the part."""
-    if syntax.op == "literal":
-        return syntax.value
-    if syntax.op == "name":
-        if syntax.value not in values:
-            raise report.fail("E201", f"'{syntax.value}' is no parameter", syntax.mark,
-                              near(syntax.value, values) or "only parameters and numbers are known before the run")  # fmt: skip
-        return values[syntax.value]
-    if syntax.op not in ON_NUMBERS:
-        raise report.fail("E404", "only parameters and numbers are known before the run", syntax.mark)
-    arguments = [evaluate(argument, values, report) for argument in syntax.arguments]
-    if any(isinstance(argument, str) or argument is None for argument in arguments):
-        raise report.fail("E306", "a word or a file has no place in a formula", syntax.mark)
-    try:
-        value = ON_NUMBERS[syntax.op](*arguments)
-    except ZeroDivisionError:
-        raise report.fail("E405", "the expression divides by zero", syntax.mark) from None
-    except (ValueError, OverflowError):
-        raise report.fail("E405", f"'{syntax.op}' has no value here", syntax.mark) from None
-    except TypeError:
-        raise report.fail("E306", f"'{syntax.op}' does not take these arguments", syntax.mark) from None
-    if isinstance(value, complex) or not math.isfinite(value):
-        raise report.fail("E405", "the expression is not finite", syntax.mark)
-    return value
+        return Syntax("apply", (self._convert(node.func, depth + 1), *arguments), mark)

@@ -1,20 +1,25 @@
-"""Parameters of a recipe or problem: declared with kind and bounds, settled from values, presets and ``--set``."""
+"""Parameters of a recipe or problem as declared: with their kind, their bounds, and the presets that set several."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Collection, Mapping as MappingABC, Sequence as SequenceABC
+import math
+from collections.abc import Callable, Iterable
+from collections.abc import Mapping as MappingABC
+from collections.abc import Sequence as SequenceABC
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dipgraph.language.diagnostics import Mark, Report, Source, listing, near
-from dipgraph.language.document import Mapping, Node, Scalar, Sequence
-from dipgraph.language.expressions import Syntax, evaluate, parse_expression
-from dipgraph.signatures.ports import describe_bounds, within
+from dipgraph.language.diagnostics import Abandon, Mark, Report, Source, listing, near
+from dipgraph.language.expressions import Syntax, parse_expression
+from dipgraph.language.nodes import Mapping, Node, Scalar, Sequence, normal
+from dipgraph.language.program import Expression
+from dipgraph.language.settling import Settling, Value
+from dipgraph.language.typing import Typist, described
+from dipgraph.signatures.spaces import File, Number, Switch, Type, Word
 
 BOUNDS = ("min", "above", "max", "below")
-Value = int | float | bool | str | None
+KEYS = ("value", "file", "of", "about", *BOUNDS)
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +57,12 @@ class Setting:
         quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "'\""
         inner = value[1:-1] if quoted else value
         node = Scalar(Mark(source, 0, start, max(1, len(value))), inner, False, not quoted)
-        return cls(name.strip().removeprefix(prefix), node, Mark(source, 0, 0, max(1, len(name))))
+        return cls(normal(name.strip()).removeprefix(prefix), node, Mark(source, 0, 0, max(1, len(name))))
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it has an equals sign."""
+        return "=" in self.mark.source.text
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,117 +73,39 @@ class Parameters:
     presets: MappingABC[str, tuple[Mark, MappingABC[str, tuple[Mark, Node]]]]
     base: Path
     """The folder that paths in the file are relative to."""
+    kinds: MappingABC[str, Type] = field(default_factory=dict)
+    """A number, whole or not, a switch, a word or a file; nothing where the default has a fault."""
+    broken: frozenset[str] = frozenset()
+    """Names whose declaration has a fault: whatever reads them is left alone."""
 
     def settle(
         self, report: Report, preset: str | None = None, settings: SequenceABC[Setting] = ()
     ) -> dict[str, Value]:
         """The value of every parameter: a setting beats the preset beats the default.
 
-        A required file that nobody named is None; :meth:`missing` lists them.
+        A required file that nobody named is None; :meth:`missing` lists them. A parameter that has a fault is left out.
         """
         chosen: dict[str, tuple[Node, bool]] = {name: (known.default, False) for name, known in self.declared.items()}
         if preset is not None:
-            if preset not in self.presets:
-                mark = Mark(Source("--preset", preset), 0, 0, len(preset))
-                known = listing(self.presets) or "none"
-                report.add("E205", f"no preset '{preset}'; there is {known}", mark, near(preset, self.presets))
+            if (found := self.presets.get(normal(preset))) is None:
+                mark = Mark(Source("--preset", preset), 0, 0, max(1, len(preset)))
+                advice = near(preset, self.presets) or f"there is {listing(self.presets) or 'none'}"
+                report.add("E205", f"no preset '{preset}'", mark, advice)
             else:
-                chosen |= {name: (node, False) for name, (_, node) in self.presets[preset][1].items() if name in chosen}
+                chosen |= {name: (node, False) for name, (_, node) in found[1].items()}
         for setting in settings:
-            if not setting.node.mark.source.text.partition("=")[1]:
+            if not setting.is_whole:
                 report.add("E205", "a setting is name=value", setting.mark, "as in --set rate=1e-3")
-            elif setting.name not in self.declared:
-                known = listing(self.declared) or "none"
-                advice = near(setting.name, self.declared) or f"there is {known}"
-                report.add("E205", f"no parameter '{setting.name}'", setting.mark, advice)
-            else:
+            elif setting.name in self.declared:
                 chosen[setting.name] = (setting.node, True)
-        return _Settling(self, chosen, report).all()
+            elif setting.name not in self.broken:
+                advice = near(setting.name, self.declared) or f"there is {listing(self.declared) or 'none'}"
+                report.add("E205", f"no parameter '{setting.name}'", setting.mark, advice)
+        return Settling(self, chosen, report).all()
 
     def missing(self, values: MappingABC[str, Value]) -> list[Parameter]:
         """Required files that have no value."""
         return [known for name, known in self.declared.items() if known.is_required and values.get(name) is None]
-
-
-class _Settling:
-    """Evaluates parameters in the order that their expressions ask for."""
-
-    def __init__(self, parameters: Parameters, chosen: dict[str, tuple[Node, bool]], report: Report) -> None:
-        self.parameters, self.chosen, self.report = parameters, chosen, report
-        self.values: dict[str, Value] = {}
-        self.under_way: list[str] = []
-
-    def all(self) -> dict[str, Value]:
-        for name in self.chosen:
-            with self.report.part():
-                self._settle(name)
-        return self.values
-
-    def _settle(self, name: str) -> None:
-        if name in self.values:
-            return
-        known = self.parameters.declared[name]
-        node, from_user = self.chosen[name]
-        if name in self.under_way:
-            ring = " -> ".join([*self.under_way[self.under_way.index(name) :], name])
-            raise self.report.fail("E206", f"the parameters define each other: {ring}", node.mark)
-        self.under_way.append(name)
-        try:
-            if known.is_file:
-                self.values[name] = self._file(known, node, from_user)
-            elif known.words:
-                self.values[name] = self._word(known, node)
-            else:
-                self.values[name] = self._number(known, node)
-        finally:
-            self.under_way.pop()
-
-    def _file(self, known: Parameter, node: Node, from_user: bool) -> str | None:
-        if not isinstance(node, Scalar):
-            raise self.report.fail("E206", f"'{known.name}' is a file", node.mark)
-        if node.text in ("none", "required", ""):
-            return None
-        base = Path.cwd() if from_user else self.parameters.base
-        return os.path.normpath(base / Path(node.text).expanduser())
-
-    def _word(self, known: Parameter, node: Node) -> str:
-        text = node.text if isinstance(node, Scalar) else ""
-        if text not in known.words:
-            advice = near(text, known.words)
-            raise self.report.fail("E206", f"'{known.name}' is one of {listing(known.words)}", node.mark, advice)
-        return text
-
-    def _number(self, known: Parameter, node: Node) -> Value:
-        value = self._value(node)
-        if node is not known.default:
-            value = self._of_kind(known, value, node)
-        if not isinstance(value, bool) and not within(float(value), **known.bounds):  # type: ignore[arg-type]
-            bounds = describe_bounds(**known.bounds)
-            shown = f"{value:g}" if isinstance(value, float) else str(value)
-            raise self.report.fail("E206", f"'{known.name}' is {shown}; it must be {bounds}", node.mark)
-        return value
-
-    def _value(self, node: Node) -> Value:
-        syntax = parse_expression(node, self.report)
-        for read in syntax.names():
-            if read.value in self.parameters.declared:
-                self._settle(read.value)
-                if read.value not in self.values:  # its own fault has been noted
-                    raise self.report.fail("E206", f"'{read.value}' has no value", read.mark)
-        value: Value = evaluate(syntax, self.values, self.report)
-        return value
-
-    def _of_kind(self, known: Parameter, value: Value, node: Node) -> Value:
-        """The value in the kind of the default: a whole number may stand for a real one, nothing else."""
-        default = self._value(known.default)
-        if isinstance(default, bool) != isinstance(value, bool):
-            wanted = "true or false" if isinstance(default, bool) else "a number"
-            raise self.report.fail("E206", f"'{known.name}' is {wanted}", node.mark)
-        if isinstance(default, bool):
-            return value
-        if isinstance(default, int) and not isinstance(value, int):
-            raise self.report.fail("E206", f"'{known.name}' is a whole number", node.mark)
-        return float(value) if isinstance(default, float) else value  # type: ignore[arg-type]
 
 
 def read_parameters(
@@ -181,31 +113,32 @@ def read_parameters(
 ) -> Parameters:
     """The ``params`` and ``presets`` of a document; ``refuse`` says why a name may not be used (empty if it may)."""
     declared: dict[str, Parameter] = {}
-    node = document.get("params")
-    for key, value in _entries(node, "params", report):
-        why = refuse(key) if refuse else ""
-        if not key.is_name:
-            why = why or f"'{key.text}' is no name"
+    broken: set[str] = set()
+    for key, value in _entries(document.get("params"), "params", report):
+        why = f"'{key.text}' is no name" if not key.is_name else refuse(key) if refuse else ""
         if why:
             report.add("E203", why, key.mark)
             continue
+        broken.add(key.name)
         with report.part():
             declared[key.name] = _declare(key, value, report)
+            broken.remove(key.name)
+    kinds = _Kinds(declared, broken, report).all()
     presets: dict[str, tuple[Mark, dict[str, tuple[Mark, Node]]]] = {}
     for key, body in _entries(document.get("presets"), "presets", report):
         changes: dict[str, tuple[Mark, Node]] = {}
         for name, value in _entries(body, f"preset {key.text}", report):
             if name.name in declared:
                 changes[name.name] = (name.mark, value)
-            else:
-                advice = near(name.name, declared)
+            elif name.name not in broken:
+                advice = near(name.name, declared) or f"there is {listing(declared) or 'none'}"
                 report.add("E205", f"preset '{key.text}' sets '{name.text}', which is no parameter", name.mark, advice)
         presets[key.name] = (key.mark, changes)
-    return Parameters(declared, presets, base)
+    return Parameters(declared, presets, base, kinds, frozenset(broken | (declared.keys() - kinds.keys())))
 
 
-def _entries(node: Node | None, what: str, report: Report) -> Collection[tuple[Scalar, Node]]:
-    if node is None or (isinstance(node, Scalar) and node.value is None):
+def _entries(node: Node | None, what: str, report: Report) -> Iterable[tuple[Scalar, Node]]:
+    if node is None or (isinstance(node, Scalar) and node.is_missing):
         return ()
     if not isinstance(node, Mapping):
         report.add("E108", f"'{what}' is a mapping of names", node.mark)
@@ -219,19 +152,27 @@ def _declare(key: Scalar, node: Node, report: Report) -> Parameter:
         return Parameter(key.name, key.mark, node)
     if not isinstance(node, Mapping):
         raise report.fail("E108", f"parameter '{key.text}' is a value or a mapping", node.mark)
-    known = ("value", "file", "of", "about", *BOUNDS)
     for found, _ in node:
-        if found.name not in known:
-            report.add("E108", f"a parameter has no '{found.text}'", found.mark, near(found.name, known) or listing(known))
+        if found.name not in KEYS:
+            report.add(
+                "E108", f"a parameter has no '{found.text}'", found.mark, near(found.name, KEYS) or listing(KEYS)
+            )
     about_node = node.get("about")
     about = about_node.text if isinstance(about_node, Scalar) else ""
     file, value = node.get("file"), node.get("value")
     if (file is None) == (value is None):
-        raise report.fail("E108", f"parameter '{key.text}' has either a value or a file", key.mark)
-    if file is not None:
-        return Parameter(key.name, key.mark, file, is_file=True, about=about)
-    assert value is not None
-    return Parameter(key.name, key.mark, value, _bounds(node, report), _words(node.get("of"), report), about=about)
+        raise report.fail("E108", f"parameter '{key.text}' has either a value or a file", key.mark,
+                          "as in {value: 0.1, about: ...}")  # fmt: skip
+    words = _words(node.get("of"), report)
+    default = value if file is None else file
+    assert default is not None, "it has one of the two"
+    switch = isinstance(default, Scalar) and isinstance(default.value, bool) and not words
+    if file is not None or words or switch:
+        for name in (*BOUNDS, *(("of",) if file is not None else ())):
+            if (bound := node.key(name)) is not None:
+                report.add("E108", f"'{name}' has no meaning for '{key.text}', which is no number", bound.mark)
+        return Parameter(key.name, key.mark, default, {}, () if file else words, file is not None, about)
+    return Parameter(key.name, key.mark, default, _bounds(node, report), about=about)
 
 
 def _bounds(node: Mapping, report: Report) -> dict[str, float]:
@@ -241,7 +182,7 @@ def _bounds(node: Mapping, report: Report) -> dict[str, float]:
         if bound is None:
             continue
         found: Any = bound.value if isinstance(bound, Scalar) else None
-        if isinstance(found, bool) or not isinstance(found, int | float):
+        if isinstance(found, bool) or not isinstance(found, int | float) or not math.isfinite(found):
             report.add("E108", f"'{name}' is a number", bound.mark)
         else:
             bounds[name] = found
@@ -253,13 +194,83 @@ def _words(node: Node | None, report: Report) -> tuple[str, ...]:
         return ()
     if not isinstance(node, Sequence) or not node.items or not all(isinstance(item, Scalar) for item in node.items):
         raise report.fail("E108", "'of' is a list of words, as in of: [noise, grid]", node.mark)
-    return tuple(item.text for item in node.items if isinstance(item, Scalar))
+    words: dict[str, None] = {}
+    for item in node.items:
+        assert isinstance(item, Scalar), "checked above"
+        if item.name in words:
+            report.add("E102", f"the word '{item.text}' stands twice", item.mark)
+        elif item.name == "by":
+            report.add("E203", "'by' cannot be a word: it is how 'choose' names its parameter", item.mark)
+        words[item.name] = None
+    return tuple(words)
 
 
-def reference_texts(values: MappingABC[str, Value]) -> dict[str, str]:
-    """Settled values as the texts that ``--set`` would take."""
-    shown = {True: "true", False: "false", None: "none"}
-    return {
-        name: shown[value] if isinstance(value, bool) or value is None else repr(value) if isinstance(value, float) else str(value)
-        for name, value in values.items()
-    }
+class _Kinds:
+    """The kind of each parameter, from the form of its default alone: no value is needed for it."""
+
+    def __init__(self, declared: MappingABC[str, Parameter], broken: set[str], report: Report) -> None:
+        self.declared, self.broken, self.report = declared, broken, report
+        self.kinds: dict[str, Type] = {}
+        self.failed: set[str] = set()
+        self.under_way: list[str] = []
+        self.typist = Typist(self, report)
+
+    def all(self) -> dict[str, Type]:
+        for name in self.declared:
+            with self.report.part():
+                self.kind(name)
+        return {name: self.kinds[name] for name in self.declared if name in self.kinds}
+
+    def kind(self, name: str) -> Type:
+        if name in self.kinds:
+            return self.kinds[name]
+        known = self.declared[name]
+        if name in self.failed:
+            raise Abandon
+        if name in self.under_way:
+            ring = " -> ".join([*self.under_way[self.under_way.index(name) :], name])
+            self.failed.update(self.under_way)
+            raise self.report.fail("E206", f"the parameters define each other: {ring}", known.default.mark)
+        self.under_way.append(name)
+        try:
+            self.kinds[name] = File() if known.is_file else Word(known.words) if known.words else self._of(known)
+        finally:
+            self.failed.add(name)
+            self.under_way.pop()
+        return self.kinds[name]
+
+    def _of(self, known: Parameter) -> Type:
+        expression = self.typist.type(parse_expression(known.default, self.report))
+        if not isinstance(expression.type, Number | Switch):
+            message = f"'{known.name}' is {described(expression)}"
+            raise self.report.fail(
+                "E306", message, known.default.mark, "a parameter is a number, a switch, a word or a file"
+            )
+        return expression.type
+
+    def look_up(self, name: str, mark: Mark) -> Expression:
+        """A parameter in the default of another."""
+        if name in self.declared:
+            return Expression("name", (), self.kind(name), mark, name)
+        if name in self.broken:
+            raise Abandon
+        advice = (
+            near(name, self.declared) or "only parameters and numbers may stand here; a word needs its list, of: [...]"
+        )
+        raise self.report.fail("E201", f"'{name}' is no parameter", mark, advice)
+
+    def feed(self, network: str, channels: int, mark: Mark) -> None:
+        """Nothing is fed: no parameter is a network."""
+
+
+def reads(parameters: Parameters) -> set[str]:
+    """Names that defaults and presets of parameters read."""
+    report = Report()
+    found: set[str] = set()
+    nodes = [known.default for known in parameters.declared.values() if not (known.is_file or known.words)]
+    nodes += [node for _, changes in parameters.presets.values() for _, node in changes.values()]
+    for node in nodes:
+        with report.part():
+            syntax: Syntax = parse_expression(node, report)
+            found |= {read.value for read in syntax.names()}
+    return found

@@ -1,4 +1,4 @@
-"""A checked recipe: choices and parameters settled, names resolved, every expression typed. What the graph is built from."""
+"""A checked recipe, from which the graph is built: choices and parameters settled, names resolved, types known."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dipgraph.signatures.spaces import Type
 
 @dataclass(frozen=True, eq=False)
 class Expression:
-    """A typed expression; ``op`` as in :class:`dipgraph.language.expressions.Syntax`, parameters replaced by literals."""
+    """A typed expression; ``op`` as in :class:`~dipgraph.language.expressions.Syntax`, parameters are literals."""
 
     op: str
     arguments: tuple[Expression, ...]

@@ -7,22 +7,26 @@ import re
 from collections.abc import Mapping as MappingABC
 
 from dipgraph.language.diagnostics import Source
-from dipgraph.language.document import Scalar
-from dipgraph.language.parameters import Parameters, Value, reference_texts
+from dipgraph.language.nodes import Scalar
+from dipgraph.language.parameters import Parameters
+from dipgraph.language.settling import Value, reference_texts
 
 PLAIN = re.compile(r"[\w./+-]+\Z")
 
 
 def resolved_text(source: Source, parameters: Parameters, values: MappingABC[str, Value]) -> str:
     """The text that gives the same numbers without presets and settings."""
-    lines = source.text.splitlines()
+    text = source.text
     texts = reference_texts(values)
-    edits: list[tuple[int, int, int, str]] = []
+    edits: list[tuple[int, int, str]] = []
     for name, known in parameters.declared.items():
         node = known.default
         if isinstance(node, Scalar) and name in texts:
-            text = texts[name] if PLAIN.match(texts[name]) else json.dumps(texts[name])
-            edits.append((node.mark.line, node.mark.column, node.mark.length, text))
-    for line, column, length, text in sorted(edits, reverse=True):
-        lines[line] = lines[line][:column] + text + lines[line][column + length :]
-    return "\n".join(lines) + "\n"
+            written = texts[name] if PLAIN.match(texts[name]) else json.dumps(texts[name])
+            absent = node.is_missing and not node.text  # its place is right after the colon
+            edits.append(
+                (source.offset(node.mark), 0 if absent else node.mark.length, f" {written}" if absent else written)
+            )
+    for start, length, written in sorted(edits, reverse=True):
+        text = text[:start] + written + text[start + length :]
+    return text if text.endswith("\n") else f"{text}\n"

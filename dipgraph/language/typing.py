@@ -7,7 +7,9 @@ from dataclasses import replace
 from typing import Protocol
 
 from dipgraph.language.diagnostics import Abandon, Mark, Report
-from dipgraph.language.expressions import FUNCTIONS, ON_NUMBERS, Syntax
+from dipgraph.language.evaluation import check_constants
+from dipgraph.language.expressions import FUNCTIONS, Syntax, parse_expression
+from dipgraph.language.nodes import Node
 from dipgraph.language.program import Expression
 from dipgraph.signatures.spaces import Map, Network, Number, SpaceName, Switch, Type, Vector
 
@@ -16,6 +18,8 @@ ARITY = {
     "constant": 1, "mean": 1, "dim": 1, "zeros": 1, "ones": 1, "adjoint": 1,
 }  # fmt: skip
 COMPARISONS = ("<", "<=", ">", ">=", "==", "!=")
+BINDS = {"or": 1, "and": 2, **dict.fromkeys(COMPARISONS, 3), "+": 4, "-": 4, "*": 5, "/": 5, "neg": 6}
+"""How tightly an operator binds: a looser one inside it needs parentheses."""
 
 
 class Names(Protocol):
@@ -33,6 +37,12 @@ class Typist:
 
     def __init__(self, names: Names, report: Report) -> None:
         self.names, self.report = names, report
+
+    def read(self, node: Node) -> Expression:
+        """The typed expression that a scalar holds; its constant parts have a value. A fault leaves the part."""
+        expression = self.type(parse_expression(node, self.report))
+        check_constants(expression, self.report)
+        return expression
 
     def type(self, syntax: Syntax) -> Expression:
         """The typed expression; a fault leaves the part."""
@@ -57,8 +67,8 @@ class Typist:
     def _call(self, syntax: Syntax, arguments: tuple[Expression, ...]) -> Expression:
         wanted = ARITY.get(syntax.op)
         if wanted is not None and len(arguments) != wanted:
-            raise self._fail("E306", f"'{syntax.op}' takes {wanted} argument{'s' * (wanted != 1)}, not {len(arguments)}",
-                             syntax.mark)  # fmt: skip
+            message = f"'{syntax.op}' takes {wanted} argument{'s' * (wanted != 1)}, not {len(arguments)}"
+            raise self._fail("E306", message, syntax.mark)
         rule: Callable[[Syntax, tuple[Expression, ...]], Type]
         if syntax.op in ("+", "-"):
             rule = self._sum
@@ -77,7 +87,9 @@ class Typist:
 
     def _vector(self, argument: Expression, op: str) -> Vector:
         if not isinstance(argument.type, Vector):
-            raise self._fail("E306", f"'{op}' takes an image or data vector, and this is {described(argument)}", argument.mark)
+            raise self._fail(
+                "E306", f"'{op}' takes an image or data vector, and this is {described(argument)}", argument.mark
+            )
         return argument.type
 
     def _single(self, argument: Expression, op: str) -> Vector:
@@ -112,14 +124,16 @@ class Typist:
             return left
         if isinstance(left, Number) and isinstance(right, Vector) and syntax.op == "*":
             return right
-        if isinstance(left, Vector) and isinstance(right, Vector):
+        if isinstance(left, Vector | Number) and isinstance(right, Vector):
             advice = "weights go in by a port, masks are maps; an inner product is dot(a, b)"
-            raise self._fail("E304", "a product of two images", syntax.mark, advice)
-        if isinstance(right, Vector):
-            raise self._fail("E304", f"a division by an image, {right.space}", arguments[1].mark)
+            if syntax.op == "*":
+                raise self._fail("E304", "a product of two images", syntax.mark, advice)
+            raise self._fail("E304", f"a division by an image, {right.space}", arguments[1].mark, advice)
         wrong = next((a for a in arguments if not isinstance(a.type, Number | Vector)), arguments[0])
         advice = "apply a map by calling it: A(x)" if isinstance(wrong.type, Map | Network) else ""
-        raise self._fail("E306", f"'{syntax.op}' takes numbers or vectors, and this is {described(wrong)}", wrong.mark, advice)
+        raise self._fail(
+            "E306", f"'{syntax.op}' takes numbers or vectors, and this is {described(wrong)}", wrong.mark, advice
+        )
 
     def _neg(self, syntax: Syntax, arguments: tuple[Expression, ...]) -> Type:
         kind = arguments[0].type
@@ -156,7 +170,8 @@ class Typist:
             return Number()
         if len(arguments) < 2:
             raise self._fail("E306", f"'{syntax.op}' takes an image, or two or more numbers", syntax.mark)
-        return Number(all([self._number(argument, syntax.op).whole for argument in arguments]))
+        numbers = [self._number(argument, syntax.op) for argument in arguments]
+        return Number(all(number.whole for number in numbers))
 
     _min = _max
 
@@ -184,7 +199,9 @@ class Typist:
 
     def _space(self, argument: Expression, op: str) -> SpaceName:
         if not isinstance(argument.type, SpaceName):
-            raise self._fail("E306", f"'{op}' takes a space (X, Y or G), and this is {described(argument)}", argument.mark)
+            raise self._fail(
+                "E306", f"'{op}' takes a space (X, Y or G), and this is {described(argument)}", argument.mark
+            )
         return argument.type
 
     def _dim(self, syntax: Syntax, arguments: tuple[Expression, ...]) -> Type:
@@ -200,14 +217,19 @@ class Typist:
         kind = arguments[0].type
         if not (isinstance(kind, Map) and kind.linear):
             advice = "apply the adjoint to a vector outside: adjoint(A)(y)" if isinstance(kind, Vector) else ""
-            raise self._fail("E306", f"'adjoint' takes a linear map, and this is {described(arguments[0])}", arguments[0].mark, advice)
+            raise self._fail(
+                "E306",
+                f"'adjoint' takes a linear map, and this is {described(arguments[0])}",
+                arguments[0].mark,
+                advice,
+            )
         return Map(kind.codomain, kind.domain)
 
     def _apply(self, syntax: Syntax, arguments: tuple[Expression, ...]) -> Type:
         head, *rest = arguments
         shown = written(syntax.arguments[0])
         if not isinstance(head.type, Map | Network):
-            raise self._fail("E302", f"'{shown}' is {described(head)}, and only maps and networks are applied", head.mark)
+            raise self._fail("E306", f"'{shown}' is {described(head)}", head.mark, "only maps and networks are applied")
         if len(rest) != 1:
             raise self._fail("E306", f"'{shown}' takes one argument, not {len(rest)}", syntax.mark)
         vector = self._vector(rest[0], shown)
@@ -239,27 +261,14 @@ def written(syntax: Syntax) -> str:
         return str(syntax.value).lower()
     if syntax.op == "name":
         return str(syntax.value)
-    if syntax.op == "neg":
-        return f"-{inner[0]}"
     if syntax.op == "apply":
         return f"{inner[0]}({', '.join(inner[1:])})"
     if syntax.op in FUNCTIONS or syntax.op == "not":
         return f"{syntax.op}({', '.join(inner)})"
-    return f" {syntax.op} ".join(inner)
-
-
-def fold(expression: Expression) -> int | float | bool | None:
-    """The value of an expression that only literals make, or None."""
-    if expression.op == "literal":
-        value = expression.value
-        return value if isinstance(value, int | float) else None
-    if expression.op not in ON_NUMBERS or not expression.arguments:
-        return None
-    arguments = [fold(argument) for argument in expression.arguments]
-    if any(argument is None for argument in arguments):
-        return None
-    try:
-        folded: int | float | bool = ON_NUMBERS[expression.op](*arguments)
-    except (ArithmeticError, ValueError, TypeError):
-        return None
-    return folded
+    for position, argument in enumerate(syntax.arguments):
+        binds = BINDS.get(argument.op, 9) - (position > 0 and syntax.op in ("-", "/"))
+        if binds < BINDS.get(syntax.op, 9):
+            inner[position] = f"({inner[position]})"
+    if syntax.op == "neg":
+        return f"-{inner[0]}"
+    return f" {syntax.op} ".join(inner) if BINDS.get(syntax.op) != 5 else syntax.op.join(inner)

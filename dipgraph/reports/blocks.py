@@ -31,15 +31,20 @@ def _one(signature: Signature) -> str:
         lines.append(f"  {port.name}: {port.kind}{_default(port)}{' [settled before the run]' if port.static else ''}")
         lines += [f"      {port.about}"] if port.about else []
     gives = ", ".join(f"{output.name}: {output.kind}" for output in signature.outputs)
+    said = traits(signature)
+    lines += ["", f"  gives {gives}", *([f"  {', '.join(said)}"] if said else []), "", signature.doc]
+    return "\n".join(lines)
+
+
+def traits(signature: Signature) -> list[str]:
+    """What is particular about a block, in words."""
     said = {
-        "random": signature.random,
+        "is random": signature.random,
         "keeps state": bool(signature.state),
         "starts afresh with its loop": signature.resets,
         "lets no gradient through": not signature.differentiable,
     }
-    traits = [trait for trait, holds in said.items() if holds]
-    lines += ["", f"  gives {gives}", *([f"  {', '.join(traits)}"] if traits else []), "", signature.doc]
-    return "\n".join(lines)
+    return [trait for trait, holds in said.items() if holds]
 
 
 def _default(port: Port) -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from rich.console import Console
 
 from dipgraph.blocks import registry
-from dipgraph.engine.face import load_recipe
+from dipgraph.data.shipped import load_recipe
 from dipgraph.language import check, settle_recipe
-from dipgraph.reports.running import split
+from dipgraph.reports.settings import split
 
 
 def check_and_report(recipe: str, problem: str | None, settings: tuple[str, ...], preset: str | None) -> bool:

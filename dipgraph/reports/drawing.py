@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from dipgraph.blocks import registry
-from dipgraph.engine.face import load_recipe
+from dipgraph.data.shipped import load_recipe
 from dipgraph.graph import build
 from dipgraph.graph.drawing import form_of, render
 from dipgraph.language import settle_recipe
-from dipgraph.reports.running import split
+from dipgraph.reports.settings import split
 from dipgraph.signatures.errors import InputError
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from dipgraph.data.problem_file import load_problem
 from dipgraph.operators.drawing import draw_geometry
 from dipgraph.operators.ray_transform import RayTransform
-from dipgraph.reports.running import split
+from dipgraph.reports.settings import split
 from dipgraph.signatures.errors import InputError
 
 

@@ -4,32 +4,18 @@ from __future__ import annotations
 
 import sys
 
+import click
 from rich.console import Console
 
 from dipgraph.blocks import registry
 from dipgraph.data.problem_file import load_problem
-from dipgraph.engine.face import load_recipe
+from dipgraph.data.shipped import load_recipe
 from dipgraph.engine.run import Options, Run
-from dipgraph.language import Setting, settle_recipe
+from dipgraph.language import settle_recipe
 from dipgraph.language.resolve import resolved_text
 from dipgraph.reports import folder, table
 from dipgraph.reports.progress import Bars
-from dipgraph.signatures.errors import InputError
-
-
-def split(settings: tuple[str, ...]) -> tuple[list[Setting], dict[str, str]]:
-    """The texts given with ``--set``: the recipe's, and the problem's."""
-    mine: list[Setting] = []
-    theirs: dict[str, str] = {}
-    for text in settings:
-        if text.startswith("problem."):
-            name, equals, value = text.removeprefix("problem.").partition("=")
-            if not equals:
-                raise InputError(f"'{text}' is no setting", where="--set", remedy="a setting is problem.NAME=VALUE")
-            theirs[name.strip()] = value
-        else:
-            mine.append(Setting.read(text))
-    return mine, theirs
+from dipgraph.reports.settings import split
 
 
 def run_and_report(
@@ -61,6 +47,9 @@ def run_and_report(
                 bars.look()
     except KeyboardInterrupt:
         run.is_interrupted = True
+        if not run.has_image:
+            click.echo("interrupted before the first iteration was done: there is nothing to keep", err=True)
+            return True
     result = run.result()
     text = resolved_text(loaded.source, loaded.parameters, dict(program.parameters))
     head = f"# to run again: dipgraph run recipe.yaml --problem problem.yaml --seed {seed} --threads {result.threads}\n"

@@ -23,6 +23,6 @@ from dipgraph.signatures.spaces import GIVEN, G, Space, X, Y
 
 __all__ = [
     "FILE", "GIVEN", "INPUTS", "LOSS", "NETWORK", "OPTIMISER", "PARAMETERS", "REGISTRY", "SETTING", "STREAM", "SWITCH",
-    "DipgraphError", "G", "GeometryError", "InputError", "MissingExtra", "Output", "Port", "Signature", "Space", "X", "Y",
-    "block", "field", "linear_map", "number", "vector", "whole", "word",
+    "DipgraphError", "G", "GeometryError", "InputError", "MissingExtra", "Output", "Port", "Signature", "Space", "X",
+    "Y", "block", "field", "linear_map", "number", "vector", "whole", "word",
 ]  # fmt: skip

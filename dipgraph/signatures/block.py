@@ -21,7 +21,7 @@ REQUIRED: Any = inspect.Parameter.empty
 
 @dataclass(frozen=True)
 class Port:
-    """One input of a block. A ``static`` port is settled before the run: a word, a file, or an expression of parameters."""
+    """One input of a block. A ``static`` port is settled before the run: word, file, expression of parameters."""
 
     argument: str
     kind: Kind

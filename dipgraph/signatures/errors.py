@@ -33,5 +33,5 @@ class GeometryError(InputError):
     """A scan geometry or image grid that cannot be built."""
 
 
-class MissingExtra(DipgraphError):
+class MissingExtra(DipgraphError):  # noqa: N818 - it says what is missing
     """An optional package is absent; the remedy names the command that installs it."""

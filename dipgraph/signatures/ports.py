@@ -18,7 +18,7 @@ class Kind:
 
 @dataclass(frozen=True)
 class VectorKind(Kind):
-    """A vector of the space that the pattern names; ``single`` refuses a batch, ``batched`` says that an output is one."""
+    """A vector of the space that the pattern names; ``single`` refuses a batch, ``batched``: an output is one."""
 
     pattern: str
     single: bool = False

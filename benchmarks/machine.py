@@ -1,0 +1,30 @@
+"""What the benchmarks print about the machine they ran on."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from datetime import date
+
+import torch
+
+import dipgraph
+
+
+def machine() -> str:
+    """Processor, threads, GPU, versions, commit and date, in one line."""
+    model = platform.processor() or platform.machine()
+    try:
+        with open("/proc/cpuinfo") as file:
+            model = next(line.split(":")[1].strip() for line in file if line.startswith("model name"))
+    except (OSError, StopIteration):
+        pass
+    gpu = f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
+    ).stdout.strip()
+    return (
+        f"{model}, {len(os.sched_getaffinity(0))} cores, {torch.get_num_threads()} threads{gpu}; torch {torch.__version__}, "
+        f"dipgraph {dipgraph.__version__} at {commit or 'no commit'}, {date.today()}"
+    )

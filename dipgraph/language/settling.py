@@ -1,0 +1,123 @@
+"""The values of parameters: each evaluated once, in the order that their expressions ask for."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping as MappingABC
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dipgraph.language.diagnostics import Abandon, Report, listing, near
+from dipgraph.language.evaluation import evaluate
+from dipgraph.language.expressions import parse_expression
+from dipgraph.language.nodes import Node, Scalar
+from dipgraph.signatures.ports import describe_bounds, within
+from dipgraph.signatures.spaces import Number, Switch
+
+if TYPE_CHECKING:
+    from dipgraph.language.parameters import Parameter, Parameters
+
+Value = int | float | bool | str | None
+
+
+class Settling:
+    """Evaluates what has been chosen for each parameter: its default, or what a preset or a setting says."""
+
+    def __init__(self, parameters: Parameters, chosen: MappingABC[str, tuple[Node, bool]], report: Report) -> None:
+        self.parameters, self.chosen, self.report = parameters, chosen, report
+        self.values: dict[str, Value] = {}
+        self.failed: set[str] = set()
+        self.under_way: list[str] = []
+
+    def all(self) -> dict[str, Value]:
+        """The values of all parameters that have one."""
+        for name in self.chosen:
+            with self.report.part():
+                self._settle(name)
+        return {name: self.values[name] for name in self.chosen if name in self.values}
+
+    def _settle(self, name: str) -> Value:
+        if name in self.values:
+            return self.values[name]
+        if name in self.failed or name in self.parameters.broken:  # its own fault has been noted
+            raise Abandon
+        known = self.parameters.declared[name]
+        node, from_user = self.chosen[name]
+        if name in self.under_way:
+            ring = " -> ".join([*self.under_way[self.under_way.index(name) :], name])
+            self.failed.update(self.under_way)
+            raise self.report.fail("E206", f"the parameters define each other: {ring}", node.mark)
+        self.under_way.append(name)
+        try:
+            if known.is_file:
+                self.values[name] = self._file(known, node, from_user)
+            elif known.words:
+                self.values[name] = self._word(known, node)
+            else:
+                self.values[name] = self._number(known, node)
+        finally:
+            self.failed.add(name)  # looked at only where there is no value
+            self.under_way.pop()
+        return self.values[name]
+
+    def _file(self, known: Parameter, node: Node, from_user: bool) -> str | None:
+        if not isinstance(node, Scalar):
+            raise self.report.fail("E206", f"'{known.name}' is a file", node.mark, "write its path, or none")
+        if node.is_missing or node.text in ("none", "required", ""):
+            return None
+        base = Path.cwd() if from_user else self.parameters.base
+        try:
+            return os.path.normpath(base / Path(node.text).expanduser())
+        except RuntimeError:
+            raise self.report.fail("E206", f"'{node.text}': there is no such home folder", node.mark) from None
+
+    def _word(self, known: Parameter, node: Node) -> str:
+        text = node.name if isinstance(node, Scalar) else ""
+        if text not in known.words:
+            advice = near(text, known.words)
+            raise self.report.fail("E206", f"'{known.name}' is one of {listing(known.words)}", node.mark, advice)
+        return text
+
+    def _number(self, known: Parameter, node: Node) -> Value:
+        syntax = parse_expression(node, self.report)
+        for read in syntax.names():
+            if read.value in self.parameters.declared:
+                self._settle(read.value)
+            elif read.value in self.parameters.broken:
+                raise Abandon
+        value = self._of_kind(known, evaluate(syntax, self.values, self.report), node)
+        if not isinstance(value, bool) and not within(value, **known.bounds):
+            bounds = describe_bounds(**known.bounds)
+            shown = f"{value:g}" if isinstance(value, float) else str(value)
+            raise self.report.fail("E206", f"'{known.name}' is {shown}; it must be {bounds}", node.mark)
+        return value
+
+    def _of_kind(self, known: Parameter, value: object, node: Node) -> int | float | bool:
+        """The value in the kind of the default: a whole number may stand for a real one, nothing else."""
+        kind = self.parameters.kinds[known.name]
+        if isinstance(kind, Switch):
+            if not isinstance(value, bool):
+                raise self.report.fail("E206", f"'{known.name}' is true or false", node.mark)
+            return value
+        assert isinstance(kind, Number), "a parameter that is no word and no file is a number or a switch"
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise self.report.fail("E206", f"'{known.name}' is {kind}", node.mark)
+        if not kind.whole:
+            return float(value)
+        if isinstance(value, float):
+            advice = f"write {int(value)}" if value.is_integer() and value < 1e15 else "round it: floor(...)"
+            raise self.report.fail("E206", f"'{known.name}' is a whole number", node.mark, advice)
+        return value
+
+
+def reference_texts(values: MappingABC[str, Value]) -> dict[str, str]:
+    """Settled values as the texts that ``--set`` would take."""
+    return {name: _text(value) for name, value in values.items()}
+
+
+def _text(value: Value) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if value is None:
+        return "none"
+    return repr(value) if isinstance(value, float) else str(value)

@@ -1,0 +1,74 @@
+"""Which device an operator lives on, and how much memory there is."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from typing import Any
+
+import numpy as np
+
+from dipgraph.signatures.errors import InputError, MissingExtra
+
+#: Share of the memory now free that an assembled operator may take, unless told otherwise.
+MEMORY_SHARE = 0.35
+
+
+def resolve_device(device: str | object) -> str:
+    """Return "cpu" or "cuda" for a device or its name, or raise where it is not usable.
+
+    Raises
+    ------
+    InputError
+        If the name is neither, or there is no CUDA device.
+    MissingExtra
+        If CuPy, which arrays on a GPU need, is not installed.
+    """
+    name = str(device).split(":")[0]
+    if name not in ("cpu", "cuda"):
+        raise InputError(f"device is {device!r}", where="device", remedy="Give 'cpu' or 'cuda'.")
+    if name == "cuda":
+        import torch
+
+        if not torch.cuda.is_available():
+            raise InputError("device is 'cuda' and there is no CUDA device", where="device", remedy="Give 'cpu'.")
+        gpu_module("cupy")
+    return name
+
+
+def gpu_module(name: str) -> Any:
+    """Import CuPy or a part of it, or raise MissingExtra: it is not among the package's own requirements."""
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise MissingExtra(
+            "operators on a GPU need CuPy",
+            where="device",
+            remedy="Install it with `pip install dipgraph[cuda12]` or `dipgraph[cuda13]`, matching torch.",
+        ) from error
+
+
+def default_memory_limit(device: str) -> int:
+    """Return the bytes an assembled operator may take: a fixed share of what is free on the device."""
+    if device == "cuda":
+        import torch
+
+        return int(MEMORY_SHARE * torch.cuda.mem_get_info()[0])
+    return int(MEMORY_SHARE * _free_memory())
+
+
+def _free_memory() -> float:
+    limits = [float(os.sysconf("SC_PAGE_SIZE")) * os.sysconf("SC_AVPHYS_PAGES")]
+    try:
+        with open("/proc/meminfo", encoding="ascii") as lines:
+            limits[0] = next(float(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
+    except (OSError, StopIteration, ValueError):
+        pass
+    try:
+        with open("/sys/fs/cgroup/memory.max", encoding="ascii") as file:
+            cap = float(file.read())  # "max" where there is no limit
+        with open("/sys/fs/cgroup/memory.current", encoding="ascii") as file:
+            limits.append(cap - float(file.read()))
+    except (OSError, ValueError):
+        pass
+    return max(0.0, float(np.min(limits)))

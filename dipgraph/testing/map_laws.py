@@ -1,0 +1,178 @@
+"""Laws of a map on torch tensors: derivatives, batches, and leaving the input alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+
+from dipgraph.operators.torch_map import TorchMap
+from dipgraph.testing.records import LawRecord, require
+
+TensorMap = Callable[[torch.Tensor], torch.Tensor]
+
+
+def measure_gradient(
+    function: TensorMap, x: torch.Tensor, *, seed: int = 0, order: int = 2, bound: float | None = None
+) -> LawRecord:
+    r"""Measure derivatives against central differences, up to the second order.
+
+    With random directions u and w, :math:`\langle w, f(x + hu) - f(x - hu)\rangle / 2h` is compared with
+    :math:`\langle J^T w, u\rangle` from the backward pass; with ``order=2`` the same is done for the map
+    :math:`x \mapsto J(x)^T w` of the scalar :math:`\frac12\|f\|^2`, whose backward pass goes through the backward pass.
+    The error is relative to the size of the terms.
+
+    Parameters
+    ----------
+    function
+        A map on tensors, differentiable at x.
+    x
+        Where; use float64.
+    seed
+        Of the directions.
+    order
+        1 or 2.
+    bound
+        By default 1e-6 in float64, 2e-2 in float32.
+    """
+    allowed = (1e-6 if x.dtype == torch.float64 else 2e-2) if bound is None else bound
+    draw = torch.Generator(device="cpu").manual_seed(seed)
+    worst = _directional(function, x, draw)
+    detail = f"first order {worst:.2g}"
+    if order > 1:
+
+        def slope(point: torch.Tensor) -> torch.Tensor:
+            point = point if point.requires_grad else point.detach().requires_grad_()
+            value = function(point).square().sum() / 2
+            return torch.autograd.grad(value, point, create_graph=True)[0]
+
+        second = _directional(slope, x, draw)
+        detail += f", second {second:.2g}"
+        worst = max(worst, second)
+    return LawRecord("gradient", worst, allowed, detail)
+
+
+def assert_gradient(
+    function: TensorMap, x: torch.Tensor, *, seed: int = 0, order: int = 2, bound: float | None = None
+) -> LawRecord:
+    """Raise LawError unless derivatives agree with differences (:func:`measure_gradient`)."""
+    return require(measure_gradient(function, x, seed=seed, order=order, bound=bound))
+
+
+def _directional(function: TensorMap, x: torch.Tensor, draw: torch.Generator) -> float:
+    x = x.detach()
+    scale = float(x.abs().max().clamp(min=1e-3)) if x.numel() else 1.0
+    step = scale * (1e-5 if x.dtype == torch.float64 else 1e-2)
+    u = _normal(x, draw)
+    point = x.clone().requires_grad_()
+    value = function(point)
+    w = _normal(value, draw)
+    # A derivative that depends on nothing, as after a detach, is 0; the differences tell whether it should be.
+    backward = torch.autograd.grad(value, point, w, allow_unused=True)[0] if value.requires_grad else None
+    inner = 0.0 if backward is None else float((backward.double() * u.double()).sum())
+    ahead, behind = function(x + step * u).detach(), function(x - step * u).detach()
+    quotient = ((ahead.double() - behind.double()) / (2 * step)).detach()
+    difference = float((quotient * w.double()).sum())
+    size = float(quotient.norm() * w.double().norm())
+    return abs(inner - difference) / size if size > 0 else abs(inner)
+
+
+def _normal(like: torch.Tensor, draw: torch.Generator) -> torch.Tensor:
+    return torch.randn(like.shape, generator=draw, dtype=like.dtype).to(like.device)
+
+
+def measure_batched(
+    function: TensorMap, x: torch.Tensor, *, seed: int = 0, vmap: bool | None = None, bound: float | None = None
+) -> LawRecord:
+    """Measure whether a batch gives what its members give one by one, for leading shapes (), (1,), (3,), (2, 2), (0,).
+
+    Parameters
+    ----------
+    function
+        A map that takes any number of leading dimensions.
+    x
+        One member, in the shape the map takes.
+    seed
+        Of the other members.
+    vmap
+        Whether ``torch.func.vmap`` of the map must agree too; by default for a :class:`TorchMap`.
+    bound
+        On the largest difference, relative to the largest value: 1e-6 in float32 and 1e-12 in float64.
+    """
+    allowed = (1e-12 if x.dtype == torch.float64 else 1e-6) if bound is None else bound
+    draw = torch.Generator(device="cpu").manual_seed(seed)
+    worst, shapes = 0.0, []
+    for lead in ((1,), (3,), (2, 2), (9,)):
+        batch = _normal(x.expand(*lead, *x.shape), draw)
+        singly = torch.stack([function(member) for member in batch.reshape(-1, *x.shape)])
+        together = function(batch)
+        if together.shape != (*lead, *singly.shape[1:]):
+            shapes.append(f"{lead} gives {tuple(together.shape)}")
+            continue
+        scale = float(singly.abs().max())
+        results = [together.reshape(singly.shape)]
+        if vmap or (vmap is None and isinstance(function, TorchMap)):
+            results.append(torch.func.vmap(function)(batch.reshape(-1, *x.shape)))
+            results.append(torch.func.vmap(function, in_dims=-1)(batch.reshape(-1, *x.shape).movedim(0, -1)))
+        for result in results:
+            error = float((result - singly).abs().max())
+            worst = max(worst, error / scale if scale > 0 else error)
+    empty = function(x.expand(0, *x.shape))
+    if empty.shape != (0, *function(x).shape):
+        shapes.append(f"(0,) gives {tuple(empty.shape)}")
+    if shapes:
+        return LawRecord("batched", float("inf"), allowed, f"wrong shapes: leading {'; '.join(shapes)}")
+    return LawRecord("batched", worst, allowed)
+
+
+def assert_batched(
+    function: TensorMap, x: torch.Tensor, *, seed: int = 0, vmap: bool | None = None, bound: float | None = None
+) -> LawRecord:
+    """Raise LawError unless a batch gives what its members give (:func:`measure_batched`)."""
+    return require(measure_batched(function, x, seed=seed, vmap=vmap, bound=bound))
+
+
+def measure_pure(function: TensorMap, x: torch.Tensor) -> LawRecord:
+    """Measure whether a map leaves its input alone, and depends on nothing else.
+
+    The input must be unchanged bit by bit; changing the output in place must not change it either; a second call must
+    give the same bits; an input that is not contiguous, or expanded from fewer values, must be accepted and give the
+    same values. Measured is the number of these that fail.
+    """
+    before = x.detach().clone()
+    source = x.detach().clone()
+    first = function(source)
+    failures = [] if torch.equal(source, before) else ["input changed"]
+    kept = first.detach().clone()
+    if first.numel() and not first.is_inference():
+        first.detach().add_(1)
+        if not torch.equal(source, before):
+            failures.append("output shares the input's memory")
+    if not torch.equal(function(before.clone()), kept):
+        failures.append("two calls differ")
+    failures += _strided(function, before, kept)
+    return LawRecord("pure", float(len(failures)), 0.0, ", ".join(failures))
+
+
+def _strided(function: TensorMap, x: torch.Tensor, expected: torch.Tensor) -> list[str]:
+    scale = float(expected.abs().max()) if expected.numel() else 0.0
+    room = torch.zeros((*x.shape[:-1], 2 * x.shape[-1]), dtype=x.dtype, device=x.device)
+    room[..., ::2] = x
+    forms = {"a strided input": room[..., ::2]}
+    if x.ndim > 1:
+        forms["a transposed input"] = x.transpose(-1, -2).contiguous().transpose(-1, -2)
+    failures = []
+    for name, form in forms.items():
+        try:
+            close = torch.allclose(function(form), expected, rtol=1e-5, atol=1e-6 * scale)
+        except Exception as error:  # the law is that it works at all
+            failures.append(f"{name} is refused ({type(error).__name__})")
+            continue
+        if not close:
+            failures.append(f"{name} gives other values")
+    return failures
+
+
+def assert_pure(function: TensorMap, x: torch.Tensor) -> LawRecord:
+    """Raise LawError unless a map leaves its input alone (:func:`measure_pure`)."""
+    return require(measure_pure(function, x))

@@ -1,0 +1,155 @@
+"""Laws of a proximal map: optimality, firm non-expansiveness, Moreau's identity against closed forms."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+
+from dipgraph.testing.records import LawRecord, require_all
+
+Prox = Callable[[torch.Tensor, float], torch.Tensor]
+Functional = Callable[[torch.Tensor], torch.Tensor]
+
+
+def measure_prox(
+    prox: Prox,
+    functional: Functional | None,
+    points: Sequence[torch.Tensor],
+    *,
+    gamma: float = 0.7,
+    closed_form: Prox | None = None,
+    conjugate: Prox | None = None,
+    bound: float = 1e-5,
+) -> list[LawRecord]:
+    r"""Measure the laws of :math:`p = \mathrm{prox}_{\gamma g}(v) = \arg\min_x g(x) + \frac{1}{2\gamma}\|x - v\|^2`.
+
+    - *optimality*: :math:`s = (v - p)/\gamma` is a subgradient of g at p, that is
+      :math:`g(z) \ge g(p) + \langle s, z - p\rangle` for all z. Points z are drawn, and sought by ascent on the
+      violation, which finds a threshold that is off by a little. Relative to :math:`|g(p)| + \|s\|\|z - p\|`.
+    - *firm*: :math:`\|p - q\|^2 \le \langle p - q, v - w\rangle` for each two points, relative to
+      :math:`\|v - w\|^2`.
+    - *closed form*, where one is given: the largest difference, relative to the largest value.
+    - *Moreau*, where the prox of the conjugate is given in closed form (a prox defined by this identity would prove
+      nothing): :math:`v = \mathrm{prox}_{\gamma g}(v) + \gamma\,\mathrm{prox}_{g^*/\gamma}(v/\gamma)`.
+
+    Parameters
+    ----------
+    prox
+        ``prox(v, gamma)``.
+    functional
+        g, convex, from a tensor to a scalar; None leaves optimality out. Infinite values mark points outside g's
+        domain.
+    points
+        At least two points v of one shape, best in float64.
+    gamma
+        Step of the prox.
+    closed_form
+        ``closed_form(v, gamma)``, what the prox should be.
+    conjugate
+        ``conjugate(v, gamma)``, the prox of gamma times the conjugate of g, in closed form.
+    bound
+        What is allowed; a prox solved to a tolerance needs a bound that goes with it.
+    """
+    with torch.no_grad():
+        images = [prox(v, gamma) for v in points]
+    records = []
+    if functional is not None:
+        worst = max(_violation(functional, v, p, gamma) for v, p in zip(points, images, strict=True))
+        records.append(LawRecord("prox optimality", worst, bound))
+    pairs = [(i, j) for i in range(len(points)) for j in range(i)]
+    firm = max((_expansion(points[i] - points[j], images[i] - images[j]) for i, j in pairs), default=float("nan"))
+    records.append(LawRecord("prox firm", firm, bound))
+    if closed_form is not None:
+        errors = [_difference(p, closed_form(v, gamma)) for v, p in zip(points, images, strict=True)]
+        records.append(LawRecord("prox closed form", max(errors), bound))
+    if conjugate is not None:
+        errors = [
+            _difference(v, p + gamma * conjugate(v / gamma, 1 / gamma)) for v, p in zip(points, images, strict=True)
+        ]
+        records.append(LawRecord("prox Moreau", max(errors), bound))
+    return records
+
+
+def assert_prox(
+    prox: Prox,
+    functional: Functional | None,
+    points: Sequence[torch.Tensor],
+    *,
+    gamma: float = 0.7,
+    closed_form: Prox | None = None,
+    conjugate: Prox | None = None,
+    bound: float = 1e-5,
+) -> list[LawRecord]:
+    """Raise LawError unless a proximal map obeys its laws (:func:`measure_prox`)."""
+    return require_all(
+        measure_prox(prox, functional, points, gamma=gamma, closed_form=closed_form, conjugate=conjugate, bound=bound)
+    )
+
+
+def _expansion(given: torch.Tensor, mapped: torch.Tensor) -> float:
+    scale = float(given.double().square().sum())
+    if scale == 0:
+        return float(mapped.abs().max())
+    return float((mapped.double().square().sum() - (mapped.double() * given.double()).sum()) / scale)
+
+
+def _difference(a: torch.Tensor, b: torch.Tensor) -> float:
+    scale = float(b.abs().max())
+    error = float((a - b).abs().max())
+    return error / scale if scale > 0 else error
+
+
+def _violation(functional: Functional, v: torch.Tensor, p: torch.Tensor, gamma: float, seed: int = 0) -> float:
+    """Return the worst relative violation of the subgradient inequality that could be found."""
+    s = ((v - p) / gamma).detach()
+    base = float(functional(p))
+    scale = float(p.abs().max()) or float(v.abs().max()) or 1.0
+    draw = torch.Generator(device="cpu").manual_seed(seed)
+    noise = [torch.randn(p.shape, generator=draw, dtype=p.dtype).to(p.device) for _ in range(4)]
+    starts = [v, torch.zeros_like(p), *(p + scale * n for n in noise[:2]), *(p + 1e-2 * scale * n for n in noise[2:])]
+    # Against the slope of g at p: where g is smooth there, any other s shows at once.
+    slope = s - _slope(functional, p)
+    length = float(slope.norm())
+    starts += [p + step * scale * slope / length for step in (1e-3, 1e-1, 1.0) if length > 0]
+    # Along p itself g is smooth if it is homogeneous, and so it is where p is not 0 if it is separable.
+    starts += [(1 + step) * p for step in (-0.5, -1e-3, 1e-3, 0.5)]
+    starts += [p + step * torch.where(p == 0, 0.0, slope) for step in (1e-3, 1e-1)]
+    return max(_ascend(functional, s, p, base, z, scale) for z in starts)
+
+
+def _ascend(
+    functional: Functional, s: torch.Tensor, p: torch.Tensor, base: float, z: torch.Tensor, scale: float
+) -> float:
+    worst, z = _gap(functional, s, p, base, z), z.clone()
+    size = 0.1 * scale * z.numel() ** 0.5
+    for turn in range(12):
+        direction = s - _slope(functional, z)
+        length = float(direction.norm())
+        if length == 0:
+            break
+        z = z + size / (1 + turn) * direction / length
+        worst = max(worst, _gap(functional, s, p, base, z))
+    return worst
+
+
+def _gap(functional: Functional, s: torch.Tensor, p: torch.Tensor, base: float, z: torch.Tensor) -> float:
+    with torch.no_grad():
+        value = float(functional(z))
+    if value == float("inf"):
+        return 0.0
+    step = (z - p).double()
+    missing = base + float((s.double() * step).sum()) - value
+    size = abs(base) + float(s.double().norm() * step.norm())
+    return max(0.0, missing) / size if size > 0 else max(0.0, missing)
+
+
+def _slope(functional: Functional, z: torch.Tensor) -> torch.Tensor:
+    """Return a subgradient as autograd sees it, 0 where it sees none."""
+    point = z.detach().clone().requires_grad_()
+    with torch.enable_grad():
+        value = functional(point)
+        if not value.requires_grad or not torch.isfinite(value):
+            return torch.zeros_like(z)
+        (slope,) = torch.autograd.grad(value, point, allow_unused=True)
+    return torch.zeros_like(z) if slope is None else torch.nan_to_num(slope, nan=0.0, posinf=0.0, neginf=0.0)

@@ -1,0 +1,1 @@
+"""The language against made-up blocks: no block is implemented, and nothing here loads torch."""

@@ -1,0 +1,262 @@
+"""The command line as a user meets it: what it prints, writes and returns, and one clear message for each mistake."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from click.testing import CliRunner
+
+from dipgraph.cli import main
+
+TINY = ["--set", "gradient_steps=4", "--set", "channels=4", "--set", "scales=2",
+        "--set", "problem.size=32", "--set", "problem.views=10"]  # fmt: skip
+RECIPE = """recipe: 1
+params: {n: {value: 3, min: 1}}
+networks: {f: {network.unet: {channels: 2, scales: 2}}}
+steps:
+  - z: {input.noise: {std: 0.1}}
+  - repeat:
+      count: n
+      steps:
+        - f:
+            minimise:
+              optimiser: {adam: {rate: 1e-3}}
+              let: [x: f(z)]
+              loss: [fidelity.l2: {of: A(x), to: y}]
+track: x
+returns: {image: x}
+"""
+
+
+def call(*arguments: str, code: int = 0) -> str:
+    """The output of a command that ends with the code; never a traceback."""
+    result = CliRunner().invoke(main, list(arguments))
+    assert "Traceback" not in result.output
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    assert result.exit_code == code, result.output
+    return result.output
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    out = tmp_path_factory.mktemp("run") / "out"
+    call("run", "admm_denoiser", *TINY, "--set", "inner=2", "--threads", "1", "--out", str(out))
+    return out
+
+
+def test_a_run_leaves_its_folder(folder):
+    assert {path.name for path in folder.iterdir()} == {
+        "reconstruction.tiff", "reconstruction.png", "stopped.tiff", "stopped.png", "history.csv", "recipe.yaml",
+        "problem.yaml", "summary.json", "weights.safetensors",
+    }  # fmt: skip
+    image = tifffile.imread(folder / "reconstruction.tiff")
+    assert (image.dtype, image.shape) == (np.float32, (32, 32))
+    summary = json.loads((folder / "summary.json").read_text())
+    wanted = {"psnr", "ssim", "final_psnr", "peak_psnr", "peak_iteration", "stop_iteration", "iterations", "fbp_psnr",
+              "seconds", "device", "threads", "seed", "outcome"}  # fmt: skip
+    assert wanted <= set(summary)
+    assert (summary["iterations"], summary["outcome"], summary["threads"]) == (4, "completed", 1)
+    rows = list(csv.DictReader((folder / "history.csv").open()))
+    assert [int(row["step"]) for row in rows] == [1, 2, 3, 4]
+    assert [bool(row["psnr"]) for row in rows] == [False, True, False, True]
+    assert float(rows[-1]["psnr"]) == pytest.approx(summary["final_psnr"], abs=1e-3)
+    assert float(rows[0]["loss"]) == pytest.approx(float(rows[0]["fidelity.l2"]) + float(rows[0]["penalty.l2"]))
+
+
+def test_the_image_is_in_the_problems_unit(folder):
+    summary = json.loads((folder / "summary.json").read_text())
+    image = tifffile.imread(folder / "reconstruction.tiff")
+    assert summary["unit"] == "1/mm"
+    assert 0 < image.max() <= summary["scale"] * (1 + 1e-6)
+
+
+def test_the_resolved_files_give_the_same_numbers(folder, tmp_path):
+    again = tmp_path / "again"
+    call("run", str(folder / "recipe.yaml"), "--problem", str(folder / "problem.yaml"), "--threads", "1", "--out", str(again))
+    assert np.array_equal(tifffile.imread(folder / "reconstruction.tiff"), tifffile.imread(again / "reconstruction.tiff"))
+    ours = ("seconds", "problem")  # the resolved file has a name of its own
+    first, second = (json.loads((path / "summary.json").read_text()) for path in (folder, again))
+    assert {k: v for k, v in first.items() if k not in ours} == {k: v for k, v in second.items() if k not in ours}
+    assert (folder / "history.csv").read_text() == (again / "history.csv").read_text()
+
+
+def test_a_folder_that_holds_a_run_is_not_overwritten(folder):
+    before = (folder / "summary.json").read_text()
+    said = call("run", "vanilla", *TINY, "--out", str(folder), code=2)
+    assert "holds a run already" in said
+    assert "--overwrite" in said
+    assert (folder / "summary.json").read_text() == before
+
+
+def test_a_problem_without_a_reference_has_no_scores(tmp_path):
+    recipe, data = tmp_path / "r.yaml", tmp_path / "y.npy"
+    recipe.write_text(RECIPE)
+    np.save(data, np.random.default_rng(0).uniform(0.1, 1, (12, 24)))
+    problem = tmp_path / "p.yaml"
+    problem.write_text(
+        "problem: 1\nparams: {path: {file: y.npy}}\nread: {array: {path: path}}\n"
+        "geometry: {parallel: {views: 12, arc: 180 deg, detectors: 24, pitch: 1 pixel}}\n"
+        "image: {shape: [16, 16], pixel: 1 mm}\nscale: estimate\n"
+    )
+    if "E" in (said := CliRunner().invoke(main, ["problem", "show", str(problem)])).output and said.exit_code:
+        pytest.fail(said.output)
+    call("run", str(recipe), "--problem", str(problem), "--out", str(tmp_path / "o"))
+    summary = json.loads((tmp_path / "o" / "summary.json").read_text())
+    assert [summary[key] for key in ("psnr", "ssim", "final_psnr", "peak_psnr", "peak_iteration", "fbp_psnr")] == [None] * 6
+
+
+MISTAKES = {
+    "misspelt recipe": (["run", "vanila"], "did you mean 'vanilla'?"),
+    "misspelt problem": (["run", "vanilla", "--problem", "walnut"], "walnut_phantom"),
+    "missing recipe file": (["run", "nowhere/r.yaml"], "nowhere/r.yaml"),
+    "missing problem file": (["run", "vanilla", "--problem", "p.yaml"], "p.yaml"),
+    "misspelt parameter": (["run", "vanilla", "--set", "chanels=4"], "did you mean 'channels'?"),
+    "misspelt problem parameter": (["run", "vanilla", "--set", "problem.vews=4"], "views"),
+    "misspelt preset": (["run", "vanilla", "--preset", "papr"], "did you mean 'paper'?"),
+    "setting without a value": (["run", "vanilla", "--set", "rate"], "name=value"),
+    "value out of range": (["run", "vanilla", "--set", "rate=-1"], "must be above 0"),
+    "value of the wrong kind": (["run", "vanilla", "--set", "gradient_steps=2.5"], "whole number"),
+    "a word that is none": (["run", "vanilla", "--set", "input=nose"], "did you mean 'noise'?"),
+    "a device that is none": (["run", "vanilla", "--device", "tpu"], "tpu"),
+    "a file that is asked for": (["run", "vanilla", "--problem", "htc2022"], "path"),
+    "a file that is not there": (["run", "vanilla", "--problem", "htc2022", "--set", "problem.path=no.mat"], "no.mat"),
+    "a name the problem lacks": (["run", "vanilla", "--set", "input=prior"], "has no 'prior'"),
+    "too small an image": (["run", "vanilla", "--set", "problem.size=16", "--set", "scales=9"], "scales"),
+    "denoiser without weights": (["run", "admm_denoiser", "--set", "denoiser=dncnn"], "weights"),
+    "unknown block": (["blocks", "prox.tvv"], "did you mean 'prox.tv'?"),
+    "unknown drawing": (["graph", "vanilla", "-o", "g.pdf"], ".svg"),
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_mistakes_get_one_clear_message(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    arguments, said = MISTAKES[name]
+    assert said in call(*arguments, code=2)
+    assert not list(tmp_path.rglob("summary.json"))
+
+
+TEXTS = {
+    "empty": ("", "E106"),
+    "not YAML": ("recipe: [1", "E101"),
+    "tab": ("recipe: 1\nsteps:\n\t- x: 1", "E105"),
+    "alias": ("recipe: &a 1\nsteps: *a", "E103"),
+    "tag": ("recipe: !!python/object:os.system 1", "E104"),
+    "nested": ("a: " + "[" * 1000, "E109"),
+    "block": (RECIPE.replace("fidelity.l2", "fidelity.l3"), "did you mean 'fidelity.l2'?"),
+    "port": (RECIPE.replace("to: y", "too: y"), "did you mean 'to'?"),
+    "space": (RECIPE.replace("of: A(x)", "of: x"), "E302"),
+}
+
+
+@pytest.mark.parametrize("name", TEXTS)
+@pytest.mark.parametrize("command", ["check", "run"])
+def test_recipes_with_faults_are_told_where(name, command, tmp_path):
+    path = tmp_path / "bad.yaml"
+    path.write_text(TEXTS[name][0])
+    output = CliRunner().invoke(main, [command, str(path)])
+    assert output.exit_code != 0
+    assert isinstance(output.exception, SystemExit)
+    assert TEXTS[name][1] in output.output
+    assert f"{path}:" in output.output
+
+
+def test_a_ten_megabyte_recipe_is_refused_at_once(tmp_path):
+    path = tmp_path / "big.yaml"
+    path.write_text("recipe: " + "x" * 10_000_000)
+    began = time.monotonic()
+    assert "10000008 bytes" in call("check", str(path), code=2)
+    assert time.monotonic() - began < 60
+
+
+def test_binary_and_folders_are_no_recipes(tmp_path):
+    path = tmp_path / "data.yaml"
+    path.write_bytes(bytes(range(128, 256)))
+    assert "not UTF-8" in call("check", str(path), code=2)
+    assert "folder" in call("check", str(tmp_path), code=2)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_no_permission_is_told_before_the_run(tmp_path):
+    tmp_path.chmod(0o500)
+    assert "cannot write there" in call("run", "vanilla", *TINY, "--out", str(tmp_path / "o"), code=2)
+
+
+def test_a_file_in_the_way_is_told_before_the_run(tmp_path):
+    (tmp_path / "o").write_text("")
+    assert "is a file" in call("run", "vanilla", *TINY, "--out", str(tmp_path / "o"), code=2)
+    assert "cannot write there" in call("run", "vanilla", *TINY, "--out", str(tmp_path / "o" / "p"), code=2)
+
+
+def interrupt_at(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have Ctrl-C come when the run has done so many steps."""
+    from dipgraph.reports.progress import Bars
+
+    def look(bars: Bars) -> None:
+        if bars.run.steps == step:
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(Bars, "look", look)
+
+
+def test_interrupting_keeps_what_was_reached(tmp_path, monkeypatch):
+    interrupt_at(3, monkeypatch)
+    call("run", "vanilla", *TINY, "--out", str(tmp_path / "o"), code=130)
+    summary = json.loads((tmp_path / "o" / "summary.json").read_text())
+    assert (summary["outcome"], summary["iterations"]) == ("interrupted", 3)
+    assert (tmp_path / "o" / "reconstruction.tiff").exists()
+
+
+def test_interrupting_before_the_first_image_says_so(tmp_path, monkeypatch):
+    interrupt_at(1, monkeypatch)
+    said = call("run", "admm_denoiser", *TINY, "--set", "inner=2", "--out", str(tmp_path / "o"), code=130)
+    assert "nothing to keep" in said
+    assert not (tmp_path / "o" / "summary.json").exists()
+
+
+@pytest.mark.parametrize("name", ["vanilla", "tv", "tv_hqs", "admm_denoiser"])
+def test_shipped_recipes_check_clean(name):
+    assert "0 warnings, no error" in call("check", name)
+
+
+def test_check_on_a_problem_says_what_it_needs():
+    said = call("check", "vanilla", "--problem", "walnut_phantom", "--set", "problem.size=32")
+    assert "MiB" in said
+    assert "no error" in said
+
+
+def test_blocks_are_listed_and_described():
+    assert "prox.tv" in call("blocks")
+    one = call("blocks", "fidelity.l2")
+    assert "of:" in one
+    assert "weight" in one
+    assert "fidelity.l2" in call("blocks", "fidelity")
+
+
+def test_shipped_files_are_listed():
+    said = call("list")
+    assert "admm_denoiser" in said
+    assert "walnut_phantom" in said
+
+
+@pytest.mark.parametrize("ending", [".svg", ".dot", ".mmd"])
+def test_graphs_are_drawn(ending, tmp_path):
+    path = tmp_path / f"g{ending}"
+    call("graph", "admm_denoiser", "-o", str(path))
+    assert path.stat().st_size > 500
+    assert "minimise" in call("graph", "admm_denoiser")
+
+
+def test_problems_are_shown_and_drawn(tmp_path):
+    path = tmp_path / "geometry.svg"
+    assert "128 x 128" in call("problem", "show", "walnut_phantom", "-o", str(path))
+    assert path.read_text().startswith("<")

@@ -1,0 +1,68 @@
+"""Write docs/blocks.md from the blocks' own signatures and docstrings; a test holds the page to them.
+
+python tools/document_blocks.py
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from dipgraph.blocks import registry
+from dipgraph.reports.blocks import traits, value_text
+from dipgraph.signatures.block import Port, Signature
+
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "blocks.md"
+HEAD = """# Blocks
+
+What a recipe may name. This page is made from the blocks' signatures by `tools/document_blocks.py`; `dipgraph blocks NAME`
+says the same in the terminal. A port takes an expression, or a word from its list; one *settled before the run* takes
+parameters and numbers only. Vectors are images or data of the space named in brackets; a letter that is not X, Y or G stands for
+whatever space is wired in, the same throughout a block. How to write a block of your own: [extending](extending.md).
+"""
+
+
+def page() -> str:
+    """The whole page."""
+    known = registry()
+    families = sorted({signature.family for signature in known.values()})
+    parts = [HEAD]
+    for family in families:
+        parts.append(f"## {family}\n")
+        parts += [entry(known[name]) for name in sorted(known) if known[name].family == family]
+    return "\n".join(parts)
+
+
+def entry(signature: Signature) -> str:
+    """One block."""
+    lines = [f"### `{signature.name}`\n", f"{signature.about}\n"]
+    if signature.ports:
+        lines += ["| port | takes | default | |", "|---|---|---|---|"]
+        lines += [row(port) for port in signature.ports]
+        lines.append("")
+    gives = ", ".join(f"`{output.name}` ({output.kind})" for output in signature.outputs)
+    said = traits(signature)
+    lines.append(f"Gives {gives}." + (f" It {', '.join(said)}." if said else "") + "\n")
+    lines += [f"{part}\n" for part in notes(signature)]
+    return "\n".join(lines)
+
+
+def row(port: Port) -> str:
+    """One port as a row of a table."""
+    default = "required" if port.required else f"`{value_text(port.default)}`"
+    about = port.about.replace("|", "\\|") + (" *Settled before the run.*" if port.static else "")
+    return f"| `{port.name}` | {str(port.kind).replace('|', '/')} | {default} | {about} |"
+
+
+def notes(signature: Signature) -> list[str]:
+    """The docstring's notes and references."""
+    found = []
+    for title in ("Notes", "References"):
+        section = re.search(rf"^{title}\n-+\n(.*?)(?=^\S[^\n]*\n-{{3,}}|\Z)", signature.doc, re.M | re.S)
+        if section:
+            found.append(section.group(1).strip())
+    return found
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page())
