@@ -102,7 +102,7 @@ class MatrixPair:
 
     def rows(self, chosen: NDArray[np.int64]) -> MatrixPair:
         """Return the pair of the rows chosen, in that order."""
-        forward = self.forward[chosen]
+        forward = self.forward[array_module(self.forward.data).asarray(chosen)]
         return MatrixPair(forward, forward.T.tocsr())
 
 
