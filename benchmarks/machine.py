@@ -24,7 +24,8 @@ def machine() -> str:
     commit = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
     ).stdout.strip()
+    cores = len(os.sched_getaffinity(0))
     return (
-        f"{model}, {len(os.sched_getaffinity(0))} cores, {torch.get_num_threads()} threads{gpu}; torch {torch.__version__}, "
+        f"{model}, {cores} cores, {torch.get_num_threads()} threads{gpu}; torch {torch.__version__}, "
         f"dipgraph {dipgraph.__version__} at {commit or 'no commit'}, {date.today()}"
     )

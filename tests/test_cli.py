@@ -81,8 +81,10 @@ def test_the_image_is_in_the_problems_unit(folder):
 
 def test_the_resolved_files_give_the_same_numbers(folder, tmp_path):
     again = tmp_path / "again"
-    call("run", str(folder / "recipe.yaml"), "--problem", str(folder / "problem.yaml"), "--threads", "1", "--out", str(again))
-    assert np.array_equal(tifffile.imread(folder / "reconstruction.tiff"), tifffile.imread(again / "reconstruction.tiff"))
+    files = [str(folder / "recipe.yaml"), "--problem", str(folder / "problem.yaml")]
+    call("run", *files, "--threads", "1", "--out", str(again))
+    images = [tifffile.imread(path / "reconstruction.tiff") for path in (folder, again)]
+    assert np.array_equal(*images)
     ours = ("seconds", "problem")  # the resolved file has a name of its own
     first, second = (json.loads((path / "summary.json").read_text()) for path in (folder, again))
     assert {k: v for k, v in first.items() if k not in ours} == {k: v for k, v in second.items() if k not in ours}
@@ -111,7 +113,8 @@ def test_a_problem_without_a_reference_has_no_scores(tmp_path):
         pytest.fail(said.output)
     call("run", str(recipe), "--problem", str(problem), "--out", str(tmp_path / "o"))
     summary = json.loads((tmp_path / "o" / "summary.json").read_text())
-    assert [summary[key] for key in ("psnr", "ssim", "final_psnr", "peak_psnr", "peak_iteration", "fbp_psnr")] == [None] * 6
+    scores = ("psnr", "ssim", "final_psnr", "peak_psnr", "peak_iteration", "fbp_psnr")
+    assert [summary[key] for key in scores] == [None] * 6
 
 
 MISTAKES = {

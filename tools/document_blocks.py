@@ -15,10 +15,11 @@ from dipgraph.signatures.block import Port, Signature
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "blocks.md"
 HEAD = """# Blocks
 
-What a recipe may name. This page is made from the blocks' signatures by `tools/document_blocks.py`; `dipgraph blocks NAME`
-says the same in the terminal. A port takes an expression, or a word from its list; one *settled before the run* takes
-parameters and numbers only. Vectors are images or data of the space named in brackets; a letter that is not X, Y or G stands for
-whatever space is wired in, the same throughout a block. How to write a block of your own: [extending](extending.md).
+What a recipe may name. This page is made from the blocks' signatures by `tools/document_blocks.py`; `dipgraph blocks
+NAME` says the same in the terminal. A port takes an expression, or a word from its list; one *settled before the run*
+takes parameters and numbers only. Vectors are images or data of the space named in brackets; a letter that is not X, Y
+or G stands for whatever space is wired in, the same throughout a block. How to write a block of your own:
+[extending](extending.md).
 """
 
 

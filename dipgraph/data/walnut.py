@@ -5,7 +5,7 @@ air, 1 the largest attenuation that the range allows. FIXED: benchmarks compare 
 
 Features are as large as a coarse scan resolves, one whose detector pixel covers 0.031 at the centre (2 of 128 pixels):
 what has strong contrast is at least 0.04 wide at half its height, and textures have cells of 0.05 or more. A surface
-against air is sharp, a step over 0.016. Only where a shape ends or two of them meet does a gap narrow, and there it fades.
+against air is sharp, a step over 0.016. Only where a shape ends or two of them meet does a gap narrow; there it fades.
 """
 
 from __future__ import annotations

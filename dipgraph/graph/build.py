@@ -169,7 +169,7 @@ class _Builder:
         ends = {name: self.names[name] for name in sorted(set(names))}
         exports: dict[Value, Value] = {}
         for name, value in ends.items():
-            if value.body.within(inner):
+            if value.body is inner:
                 if value not in exports:  # one that two names share goes by its own
                     label = value.name if ends.get(value.name) is value else name
                     exports[value] = self.value(label, value.type, outer)
@@ -197,7 +197,7 @@ class _Builder:
             del self.names[step.index]
             if hidden is not None:
                 self.names[step.index] = hidden
-        names = {*step.carry, *networks, *assigned(step.steps)} - {step.index}
+        names = {*step.carry, *networks, *assigned(step.steps)}
         loop.exports = self.leave(names, inner, body)
         reads = [loop.until, loop.track, *(carried.end for carried in loop.carried)]
         inputs = [*free(inner, reads), *(carried.begin for carried in loop.carried)]

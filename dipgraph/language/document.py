@@ -6,6 +6,7 @@ are refused, and so is what is too large or too deep to be a recipe.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,8 @@ LARGEST = 100_000
 """Characters of the largest text that is read."""
 DEEPEST = 50
 """Levels of the deepest nesting that is read."""
+YAML_TAG = "tag:yaml.org,2002:"
+"""What YAML writes as two exclamation marks."""
 
 
 def read(path: Path) -> Source:
@@ -31,6 +34,7 @@ def read(path: Path) -> Source:
     try:
         with path.open("rb") as file:
             content = file.read(most + 1)
+            size = max(len(content), os.fstat(file.fileno()).st_size)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise InputError(
@@ -38,7 +42,7 @@ def read(path: Path) -> Source:
         ) from None
     if len(content) > most:
         raise InputError(
-            f"the file holds more than {most} bytes, more than a recipe or problem file may",
+            f"the file holds {size} bytes, more than a recipe or problem file may",
             where=str(path),
             remedy="is it the data file? A recipe is a short YAML text",
         )
@@ -121,7 +125,7 @@ class _Composer:
             self.report.add("E103", f"anchor '&{event.anchor}': a recipe has no anchors", mark, advice)
         elif event.tag:
             advice = "remove it: values know their kind by their form"
-            self.report.add("E104", f"tag '{event.tag}': a recipe has no tags", mark, advice)
+            self.report.add("E104", f"tag '{event.tag.replace(YAML_TAG, '!!')}': a recipe has no tags", mark, advice)
         if isinstance(event, yaml.ScalarEvent):
             return self.scalar(event)
         self.depth += 1

@@ -146,6 +146,8 @@ def check_constants(formula: Formula, report: Report) -> None:
     parts = list(formula.arguments)
     if formula.op == "where" and (test := fold(parts[0])) is not None:
         parts = [parts[1 if test else 2]]
+    if formula.op == "/" and fold(parts[1]) == 0:
+        raise report.fail("E405", "the expression divides by zero", formula.mark)
     if formula.op == "geometric":
         first, last = fold(parts[0]), fold(parts[1])
         if first is not None and last is not None and not (first > 0 < last or first < 0 > last):

@@ -74,8 +74,9 @@ class Settling:
     def _word(self, known: Parameter, node: Node) -> str:
         text = node.name if isinstance(node, Scalar) else ""
         if text not in known.words:
-            advice = near(text, known.words)
-            raise self.report.fail("E206", f"'{known.name}' is one of {listing(known.words)}", node.mark, advice)
+            said = f"'{text}' is not" if text else "this is not"
+            message = f"'{known.name}' is one of {listing(known.words)}; {said}"
+            raise self.report.fail("E206", message, node.mark, near(text, known.words))
         return text
 
     def _number(self, known: Parameter, node: Node) -> Value:

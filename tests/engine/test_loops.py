@@ -63,7 +63,10 @@ def test_nested_loops_begin_afresh_and_hand_out_their_last_values():
 
 
 def test_averages_begin_afresh_each_time_their_loop_is_entered():
-    inner = "- repeat:\n    count: 2\n    carry: {m: 0}\n    steps:\n      - m: m + 1\n      - a: {average.ema: {of: m*ones(X), decay: 0.5}}"
+    inner = (
+        "- repeat:\n    count: 2\n    carry: {m: 0}\n    steps:\n      - m: m + 1\n"
+        "      - a: {average.ema: {of: m*ones(X), decay: 0.5}}"
+    )
     twice = finish(loop(f"{inner}\n- n: n + 1", "a: a", count=2))
     once = finish(loop(f"{inner}\n- n: n + 1", "a: a", count=1))
     assert np.array_equal(value(twice, "a"), value(once, "a"))

@@ -46,7 +46,9 @@ def test_gradient_descent_on_an_image():
 
 
 def test_let_names_stand_afterwards_at_the_value_before_the_last_update():
-    text = HEAD + """steps:
+    text = (
+        HEAD
+        + """steps:
   - z: ones(X)
   - repeat:
       count: 1
@@ -61,6 +63,7 @@ def test_let_names_stand_afterwards_at_the_value_before_the_last_update():
 track: x
 returns: {image: x, after: after}
 """
+    )
     two, one = finish(text.replace("COUNT", "2")), finish(text.replace("COUNT", "1"))
     assert np.allclose(two.image.ravel(), value(one, "after").ravel(), atol=1e-7)
     assert not np.allclose(two.image.ravel(), value(two, "after").ravel())
@@ -191,7 +194,9 @@ def test_what_does_not_depend_on_the_targets_is_computed_outside_and_changes_not
 
 
 def test_lbfgs_draws_once_a_gradient_step():
-    text = HEAD + """steps:
+    text = (
+        HEAD
+        + """steps:
   - z: ones(X)
   - repeat:
       count: 2
@@ -207,6 +212,7 @@ def test_lbfgs_draws_once_a_gradient_step():
 track: x
 returns: {image: x, draw: draw}
 """
+    )
     newton = finish(text.replace("OPT", "lbfgs: {}"))
     plain = finish(text.replace("OPT", "sgd: {rate: 1e-9}"))
     assert np.array_equal(value(newton, "draw"), value(plain, "draw"))

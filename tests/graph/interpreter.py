@@ -150,8 +150,8 @@ class ByText:
             self.steps(step.steps)
             if track in own or (track in step.carry and track not in nested):
                 self.world.tracked.append(self.names[track])
-            tested = step.until is not None and (number % step.every == 0 or number == step.count)
-            if tested and holds(self.value(step.until)):  # type: ignore[arg-type]
+            ends = step.until is not None and holds(self.value(step.until))
+            if ends and (number % step.every == 0 or number == step.count):
                 break
         if step.index:
             del self.names[step.index]

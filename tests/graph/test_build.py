@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from dipgraph.graph import Body, Loop, Operation, Plan, build
@@ -309,3 +314,42 @@ def test_a_stateful_step_is_called_as_often_as_the_text_says() -> None:
     ran = ByPlan(made, build(made))
     assert sorted(ran.world.count.values()) == [3, 6, 6]
     assert told(ran) == told(ByText(made))
+
+
+KEYS = """
+- z: fbp(y)
+- repeat:
+    count: 2
+    carry: {{{carry}}}
+    steps:
+      - repeat: {{count: 2, carry: {{{inner}}}, steps: [a: b + z, b: c + z, c: a]}}
+      - u: v - z
+      - v: u + a
+      - f, z: {{minimise: {{loss: [penalty.l2: {{of: f(z)}}, penalty.l2: {{weight: norm(v), of: z - u}}],
+                         let: [x: f(u)], optimiser: {{adam: {{rate: {{{rates}}}}}}}}}}}
+"""
+
+
+def test_the_order_of_carried_names_rates_and_returns_is_irrelevant() -> None:
+    one = KEYS.format(carry="u: fbp(y), v: zeros(X), z: ones(X)", inner="b: u, c: 2*v", rates="f: norm(u), z: norm(v)")
+    other = KEYS.format(
+        carry="z: ones(X), v: zeros(X), u: fbp(y)", inner="c: 2*v, b: u", rates="z: norm(v), f: norm(u)"
+    )
+    tails = [
+        f"track: x\nreturns: {{{said}}}\n" for said in ("image: x, b: b + u, c: c + u", "c: c + u, b: b + u, image: x")
+    ]
+    outlines = [laws.outline(agreeing(text, tail=tail)) for text, tail in zip((one, other), tails, strict=True)]
+    assert outlines[0] == outlines[1]
+
+
+def test_a_plan_does_not_hang_on_how_python_hashes() -> None:
+    """Sets of names are walked in another order in every process; nothing may show it."""
+    text = KEYS.format(carry="u: fbp(y), v: zeros(X), z: ones(X)", inner="b: u, c: 2*v", rates="f: norm(u), z: norm(v)")
+    code = f"from tests.graph import laws, made_up\nprint(laws.outline(made_up.plan(made_up.steps({text!r}))))"
+    command, root = [sys.executable, "-c", code], Path(__file__).parents[2]
+    seeds = [{**os.environ, "PYTHONHASHSEED": seed} for seed in ("1", "2", "3")]
+    ran = [
+        subprocess.run(command, env=env, capture_output=True, text=True, check=True, cwd=root).stdout for env in seeds
+    ]
+    assert len(set(ran)) == 1
+    assert ran[0]

@@ -103,14 +103,31 @@ def shape(part: Any) -> Any:
     if isinstance(part, Assign):
         return (part.targets, part.types, shape(part.value))
     if isinstance(part, Minimise):
-        return (part.targets, part.types, part.count, shape(part.optimiser), shape(part.rates), tuple(map(shape, part.let)),
-                tuple(map(shape, part.loss)), part.restart)  # fmt: skip
+        return (
+            part.targets,
+            part.types,
+            part.count,
+            shape(part.optimiser),
+            shape(part.rates),
+            tuple(map(shape, part.let)),
+            tuple(map(shape, part.loss)),
+            part.restart,
+        )
     if isinstance(part, Repeat):
         return (part.count, part.index, shape(part.carry), tuple(map(shape, part.steps)), shape(part.until), part.every)
     if isinstance(part, Program):
         given_ = set(part.given)
-        return (part.about, part.cite, dict(part.parameters), shape(part.networks), dict(part.inputs),
-                tuple(map(shape, part.steps)), part.track, shape(part.returns), given_)  # fmt: skip
+        return (
+            part.about,
+            part.cite,
+            dict(part.parameters),
+            shape(part.networks),
+            dict(part.inputs),
+            tuple(map(shape, part.steps)),
+            part.track,
+            shape(part.returns),
+            given_,
+        )
     return {name: shape(value) for name, value in part.items()} if hasattr(part, "items") else part
 
 
@@ -231,11 +248,63 @@ CHARACTERS = list(
     "{}[]()\"'\\#:,&*!|>%@`-+/.?~=;\t\n\r\0 0129aexyzAXf\u00b5\u03bc字\u0301\u200b\u2028\x85\ufeff\ud800\x1b\U0001f600"
 )
 SNIPPETS = [
-    "1e999", "9" * 400, "0x1f", "1_0", "nan", ".inf", "lambda", "class", "true", "null", "~", "A", "X", "y", "f", "x*x", "1/0", "sqrt(-1)",
-    "max(a, b)", "&a", "*a", "!!python/name:os.system", "<<: *a", "? a", "- - -", "{{}}", "[[[[", "choose", "repeat", "minimise",
-    "{choose: {by: input}}", "(" * 300, "-" * 1500, "x.__class__", "__import__('os')", "\n---\n", "\n...\n", "%YAML 1.2\n", "''", '"', "|\n  a\n",
-    "[" * 60, ",", ": ", " #", "x + y", "fbp(fbp(y))", "adjoint(f)", "ﬁ", "＿", "K", "ſ", "\u202e", "a" * 3000, "index: X", "every: 0",
-]  # fmt: skip
+    "1e999",
+    "9" * 400,
+    "0x1f",
+    "1_0",
+    "nan",
+    ".inf",
+    "lambda",
+    "class",
+    "true",
+    "null",
+    "~",
+    "A",
+    "X",
+    "y",
+    "f",
+    "x*x",
+    "1/0",
+    "sqrt(-1)",
+    "max(a, b)",
+    "&a",
+    "*a",
+    "!!python/name:os.system",
+    "<<: *a",
+    "? a",
+    "- - -",
+    "{{}}",
+    "[[[[",
+    "choose",
+    "repeat",
+    "minimise",
+    "{choose: {by: input}}",
+    "(" * 300,
+    "-" * 1500,
+    "x.__class__",
+    "__import__('os')",
+    "\n---\n",
+    "\n...\n",
+    "%YAML 1.2\n",
+    "''",
+    '"',
+    "|\n  a\n",
+    "[" * 60,
+    ",",
+    ": ",
+    " #",
+    "x + y",
+    "fbp(fbp(y))",
+    "adjoint(f)",
+    "ﬁ",
+    "＿",
+    "K",
+    "ſ",
+    "\u202e",
+    "a" * 3000,
+    "index: X",
+    "every: 0",
+]
 
 
 def insert(text: str, draw: random.Random) -> str:
@@ -358,15 +427,17 @@ def test_any_text_ends_in_faults(text: str) -> None:
     assert faults(text)
 
 
+KEYS = re.findall(
+    r"\S+",
+    "repeat count steps carry index until every minimise optimiser let loss choose by noise fbp x u f done adam rate "
+    "of to weight fidelity.l2 prox.tv value file min about input.noise network.unet image",
+)
 TREES = st.recursive(
     st.sampled_from(["1", "x", "fbp(y)", "f", "'x'", "true", "", "A(x)", "1e-3", "noise", "x + y", "none"]),
     lambda inner: st.one_of(
         st.lists(inner, max_size=3).map(lambda items: "[" + ", ".join(items) + "]"),
         st.dictionaries(
-            st.sampled_from(
-                "repeat count steps carry index until every minimise optimiser let loss choose by noise fbp x u f done "
-                "adam rate fidelity.l2 of to weight prox.tv value file min about input.noise network.unet image".split()
-            ),
+            st.sampled_from(KEYS),
             inner,
             max_size=5,
         ).map(lambda pairs: "{" + ", ".join(f"{key}: {value}" for key, value in pairs.items()) + "}"),
