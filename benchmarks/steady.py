@@ -32,8 +32,9 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=None)
     parser.add_argument("--results", type=Path, default=Path("benchmarks/results/steady.json"))
+    parser.add_argument("--skip-walnut", action="store_true", help="the real scan only")
     asked = parser.parse_args()
-    problems = {"walnut_phantom": {}}
+    problems = {} if asked.skip_walnut else {"walnut_phantom": {}}
     if asked.htc is not None:
         problems["htc2022"] = {
             "problem.path": asked.htc / "htc2022_ta_full.mat",

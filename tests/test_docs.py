@@ -113,7 +113,7 @@ def check_yaml(block: Block, where: str) -> None:
     if "recipe" in keys:
         run_dipgraph(["check", file], where)
     elif "problem" in keys:
-        from dipgraph.data import problem_file
+        from dipgraph.data.problem_file import problem_file
 
         assert problem_file(file).faults == (), where
 

@@ -12,18 +12,17 @@ from dipgraph.data.shipped import load_recipe, locate, shipped
 
 if TYPE_CHECKING:
     from dipgraph.data.problem import Problem
-    from dipgraph.data.problem_file import ProblemFile, load_problem, problem_file, read_problem
+    from dipgraph.data.problem_file import ProblemFile, load_problem, read_problem
 
 _HOMES = {
     "Problem": "dipgraph.data.problem",
     "ProblemFile": "dipgraph.data.problem_file",
     "load_problem": "dipgraph.data.problem_file",
-    "problem_file": "dipgraph.data.problem_file",
     "read_problem": "dipgraph.data.problem_file",
 }
 
 __all__ = [
-    "Problem", "ProblemFile", "load_problem", "load_recipe", "locate", "problem_file", "read_problem", "shipped",
+    "Problem", "ProblemFile", "load_problem", "load_recipe", "locate", "read_problem", "shipped",
 ]  # fmt: skip
 
 

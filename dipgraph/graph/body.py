@@ -52,6 +52,9 @@ class Operation:
     loop: Loop | None = None
     training: Training | None = None
 
+    def __repr__(self) -> str:
+        return f"<{self.name}: {list(self.inputs)} -> {list(self.outputs)}>"
+
     @property
     def nested(self) -> Loop | Training | None:
         """What a repeat or a minimise runs."""
@@ -120,6 +123,9 @@ class Body:
     """In the order in which they run, once :func:`dipgraph.graph.schedule.schedule` has been."""
     made: dict[Any, tuple[Value, ...]] = field(default_factory=dict)
     """Pure operations by what they compute, so that equal ones are computed once."""
+
+    def __repr__(self) -> str:
+        return f"<{self.name}, {len(self.operations)} operations>"
 
     @property
     def depth(self) -> int:

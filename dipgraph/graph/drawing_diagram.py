@@ -27,7 +27,7 @@ class Node:
     id: str
     sort: Sort
     title: str
-    box: Box
+    box: Box = field(repr=False)
     line: int = 0
     """The line of the recipe, counted from 1; 0 for what has none."""
     details: tuple[str, ...] = ()
@@ -43,9 +43,9 @@ class Box:
     sort: Literal["recipe", "repeat", "minimise"]
     title: str
     notes: tuple[str, ...]
-    parent: Box | None
+    parent: Box | None = field(repr=False)
     line: int = 0
-    parts: list[Node | Box] = field(default_factory=list)
+    parts: list[Node | Box] = field(default_factory=list, repr=False)
 
     def path(self) -> list[Box]:
         """The boxes around this one and itself, outermost first."""
@@ -143,17 +143,18 @@ class _Drawer:
             self.names[name] = (node, type_)
 
     def edge(self, name: str, target: Node, is_dashed: bool = False) -> None:
-        source, type_ = self.names[name]
+        source, type_ = self.names[name] if name in self.names else (self.given[name], GIVEN[name])
         self.edges.append(Edge(source, target, name, f"{name}: {space(type_)}", is_dashed))
 
     def reads(self, node: Node, expressions: Iterable[Expression]) -> None:
         """Edges to a node from whatever made the names that it reads."""
         for name in dict.fromkeys(name for expression in expressions for name in expression.names()):
-            if name not in self.names:
-                if isinstance(GIVEN.get(name), SpaceName) or name not in GIVEN:
+            if name not in self.names and name not in self.given:
+                if isinstance(GIVEN[name], SpaceName):
                     continue
-                self.given[name] = self.node("given", f"{name}: {space(GIVEN[name])}", self.root, listed=False)
-                self.gives(self.given[name], [(name, GIVEN[name])])
+                given = self.node("given", f"{name}: {space(GIVEN[name])}", self.root, listed=False)
+                given.gives = ((name, GIVEN[name]),)
+                self.given[name] = given
             self.edge(name, node)
 
     def steps(self, steps: Sequence[Step], box: Box) -> None:

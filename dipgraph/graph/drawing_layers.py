@@ -29,7 +29,7 @@ class Spot:
     group: int = 0
     place: int = 0
     is_bend: bool = False
-    twin: Spot | None = None
+    twin: Spot | None = field(default=None, repr=False)
     """For the end of a carried name: its begin. Twins keep one order in both rows, so that no dashed lines cross."""
     rank: int = 0
     x: float = 0.0

@@ -66,7 +66,8 @@ def deciding(node: Node) -> set[str]:
 
 def combinations(node: Node, words: Words, values: MappingABC[str, object]) -> Iterator[dict[str, str]]:
     """Settlements of the word parameters that together reach every branch and every word; the present one first."""
-    present = {name: str(values[name]) for name in sorted(words) if name in values}
+    used = set(_texts(node))
+    present = {name: str(values[name]) for name in sorted(words) if name in values and name in used}
     words = {name: words[name] for name in present}
     count = 1
     for name in present:
@@ -106,6 +107,14 @@ def _paths(node: Node, path: dict[str, str]) -> Iterator[dict[str, str]]:
         if key.name != "by":
             yield (inner := {**path, by.name: key.name})
             yield from _paths(value, inner)
+
+
+def _texts(node: Node) -> Iterator[str]:
+    """Every value that stands in a tree; a word parameter that no value names is read nowhere."""
+    if isinstance(node, Scalar):
+        yield node.name
+    for child in _children(node):
+        yield from _texts(child)
 
 
 def _children(node: Node) -> list[Node]:

@@ -18,6 +18,8 @@ LONGEST_MESSAGE = 300
 """Characters of a message that are shown: it may quote a text of any length."""
 LONGEST_NAME = 60
 """Characters of the longest name for which a near one is looked for."""
+MOST_NAMES = 1000
+"""Names up to which a near one is looked for."""
 WIDTH = 110
 """Characters of a source line that are shown."""
 UNREADABLE = frozenset({"E103", "E104"})
@@ -185,9 +187,10 @@ class Abandon(Exception):  # noqa: N818 - it is no error: the fault has been not
 
 def near(name: str, known: Iterable[str]) -> str:
     """``did you mean 'sigma'?`` where a known name is near, else the empty string."""
-    if len(name) > LONGEST_NAME:
+    names = set(known)
+    if len(name) > LONGEST_NAME or len(names) > MOST_NAMES:
         return ""
-    folded = {known_name.lower(): known_name for known_name in sorted(set(known))}
+    folded = {known_name.lower(): known_name for known_name in sorted(names)}
     close = difflib.get_close_matches(name.lower(), list(folded), n=1, cutoff=0.6)
     return f"did you mean '{folded[close[0]]}'?" if close else ""
 

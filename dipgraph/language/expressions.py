@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import keyword
-import math
 import re
 import warnings
 from collections.abc import Iterator
@@ -194,7 +193,7 @@ class _Reader:
             raise self.report.fail(
                 "E107", f"'{written[:40]}' is Python's spelling of a number", mark, f"write {value:.15g}"
             )
-        if not math.isfinite(value) or abs(value) > LARGEST:
+        if abs(value) > LARGEST:  # an infinite one too; a whole one may be too large for isfinite
             raise self.report.fail("E107", "the number is too large", mark, f"numbers are at most {LARGEST:g}")
         return value
 

@@ -13,6 +13,7 @@ from typing import Any
 from dipgraph.language.diagnostics import Abandon, Mark, Report, Source, listing, near
 from dipgraph.language.expressions import Syntax, parse_expression
 from dipgraph.language.nodes import Mapping, Node, Scalar, Sequence, normal
+from dipgraph.language.ordering import in_order, said
 from dipgraph.language.program import Expression
 from dipgraph.language.settling import Settling, Value
 from dipgraph.language.typing import Typist, described
@@ -211,49 +212,38 @@ class _Kinds:
     def __init__(self, declared: MappingABC[str, Parameter], broken: set[str], report: Report) -> None:
         self.declared, self.broken, self.report = declared, broken, report
         self.kinds: dict[str, Type] = {}
-        self.failed: set[str] = set()
-        self.under_way: list[str] = []
         self.typist = Typist(self, report)
 
     def all(self) -> dict[str, Type]:
-        for name in self.declared:
+        defaults: dict[str, Syntax] = {}
+        for name, known in self.declared.items():
+            if known.is_file or known.words:
+                self.kinds[name] = File() if known.is_file else Word(known.words)
+                continue
             with self.report.part():
-                self.kind(name)
+                defaults[name] = parse_expression(known.default, self.report)
+        order, rings = in_order({name: {read.value for read in syntax.names()} for name, syntax in defaults.items()})
+        for ring in rings:
+            self.report.add("E206", said(ring), self.declared[ring[0]].default.mark, "one of them has to be a number")
+        for name in order:
+            with self.report.part():
+                self.kinds[name] = self._kind(self.declared[name], defaults[name])
         return {name: self.kinds[name] for name in self.declared if name in self.kinds}
 
-    def kind(self, name: str) -> Type:
-        if name in self.kinds:
-            return self.kinds[name]
-        known = self.declared[name]
-        if name in self.failed:
-            raise Abandon
-        if name in self.under_way:
-            ring = " -> ".join([*self.under_way[self.under_way.index(name) :], name])
-            self.failed.update(self.under_way)
-            raise self.report.fail("E206", f"the parameters define each other: {ring}", known.default.mark)
-        self.under_way.append(name)
-        try:
-            self.kinds[name] = File() if known.is_file else Word(known.words) if known.words else self._of(known)
-        finally:
-            self.failed.add(name)
-            self.under_way.pop()
-        return self.kinds[name]
-
-    def _of(self, known: Parameter) -> Type:
-        expression = self.typist.type(parse_expression(known.default, self.report))
+    def _kind(self, known: Parameter, default: Syntax) -> Type:
+        expression = self.typist.type(default)
         if not isinstance(expression.type, Number | Switch):
             message = f"'{known.name}' is {described(expression)}"
-            raise self.report.fail(
-                "E306", message, known.default.mark, "a parameter is a number, a switch, a word or a file"
-            )
+            advice = "a parameter is a number, a switch, a word or a file"
+            raise self.report.fail("E306", message, known.default.mark, advice)
         return expression.type
 
     def look_up(self, name: str, mark: Mark) -> Expression:
         """A parameter in the default of another."""
-        if name in self.declared:
-            return Expression("name", (), self.kind(name), mark, name)
-        if name in self.broken:
-            raise Abandon
+        if name in self.kinds:
+            return Expression("name", (), self.kinds[name], mark, name)
+        if name in self.declared or name in self.broken:
+            raise Abandon  # its own fault has been noted
         advice = (
             near(name, self.declared) or "only parameters and numbers may stand here; a word needs its list, of: [...]"
         )

@@ -1,4 +1,4 @@
-"""The values of parameters: each evaluated once, in the order that their expressions ask for."""
+"""The values of parameters: each evaluated once, after those that it reads."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from dipgraph.language.diagnostics import Abandon, Report, listing, near
 from dipgraph.language.evaluation import evaluate
-from dipgraph.language.expressions import parse_expression
+from dipgraph.language.expressions import Syntax, parse_expression
 from dipgraph.language.nodes import Node, Scalar
+from dipgraph.language.ordering import in_order, said
 from dipgraph.signatures.ports import describe_bounds, within
 from dipgraph.signatures.spaces import Number, Switch
 
@@ -26,39 +27,29 @@ class Settling:
     def __init__(self, parameters: Parameters, chosen: MappingABC[str, tuple[Node, bool]], report: Report) -> None:
         self.parameters, self.chosen, self.report = parameters, chosen, report
         self.values: dict[str, Value] = {}
-        self.failed: set[str] = set()
-        self.under_way: list[str] = []
 
     def all(self) -> dict[str, Value]:
         """The values of all parameters that have one."""
-        for name in self.chosen:
+        formulas: dict[str, Syntax] = {}
+        for name, (node, from_user) in self.chosen.items():
+            if name in self.parameters.broken:  # its own fault has been noted
+                continue
+            known = self.parameters.declared[name]
             with self.report.part():
-                self._settle(name)
+                if known.is_file:
+                    self.values[name] = self._file(known, node, from_user)
+                elif known.words:
+                    self.values[name] = self._word(known, node)
+                else:
+                    formulas[name] = parse_expression(node, self.report)
+        order, rings = in_order({name: {read.value for read in formula.names()} for name, formula in formulas.items()})
+        for ring in rings:
+            self.report.add("E206", said(ring), self.chosen[ring[0]][0].mark, "one of them has to be a number")
+        for name in order:
+            with self.report.part():
+                known = self.parameters.declared[name]
+                self.values[name] = self._number(known, formulas[name], self.chosen[name][0])
         return {name: self.values[name] for name in self.chosen if name in self.values}
-
-    def _settle(self, name: str) -> Value:
-        if name in self.values:
-            return self.values[name]
-        if name in self.failed or name in self.parameters.broken:  # its own fault has been noted
-            raise Abandon
-        known = self.parameters.declared[name]
-        node, from_user = self.chosen[name]
-        if name in self.under_way:
-            ring = " -> ".join([*self.under_way[self.under_way.index(name) :], name])
-            self.failed.update(self.under_way)
-            raise self.report.fail("E206", f"the parameters define each other: {ring}", node.mark)
-        self.under_way.append(name)
-        try:
-            if known.is_file:
-                self.values[name] = self._file(known, node, from_user)
-            elif known.words:
-                self.values[name] = self._word(known, node)
-            else:
-                self.values[name] = self._number(known, node)
-        finally:
-            self.failed.add(name)  # looked at only where there is no value
-            self.under_way.pop()
-        return self.values[name]
 
     def _file(self, known: Parameter, node: Node, from_user: bool) -> str | None:
         if not isinstance(node, Scalar):
@@ -79,14 +70,11 @@ class Settling:
             raise self.report.fail("E206", message, node.mark, near(text, known.words))
         return text
 
-    def _number(self, known: Parameter, node: Node) -> Value:
-        syntax = parse_expression(node, self.report)
-        for read in syntax.names():
-            if read.value in self.parameters.declared:
-                self._settle(read.value)
-            elif read.value in self.parameters.broken:
-                raise Abandon
-        value = self._of_kind(known, evaluate(syntax, self.values, self.report), node)
+    def _number(self, known: Parameter, formula: Syntax, node: Node) -> Value:
+        known_names = self.parameters.declared.keys() | self.parameters.broken
+        if any(read.value in known_names and read.value not in self.values for read in formula.names()):
+            raise Abandon  # its own fault has been noted
+        value = self._of_kind(known, evaluate(formula, self.values, self.report), node)
         if not isinstance(value, bool) and not within(value, **known.bounds):
             bounds = describe_bounds(**known.bounds)
             shown = f"{value:g}" if isinstance(value, float) else str(value)

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import yaml
 
-from dipgraph.data import Problem, load_problem, problem_file, read_problem, shipped
+from dipgraph.data import Problem, load_problem, read_problem, shipped
+from dipgraph.data.problem_file import problem_file
 from dipgraph.data.shipped import locate
 from dipgraph.language.diagnostics import Faults, Source
 from dipgraph.signatures.errors import DipgraphError, InputError

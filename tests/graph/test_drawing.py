@@ -206,7 +206,7 @@ def check_text(made: Program) -> None:
     count = counted(made)
     assert sum("minimise " in line for line in lines) >= count["minimise"]
     assert sum(bool(re.search(r"repeat \d+×", line)) for line in lines) == count["repeat"]
-    assert sum(bool(re.match(r"[│├└─ ]*loss ", line)) for line in lines) == count["term"]
+    assert sum(bool(re.match(r"[│ ]*[├└]─ loss ", line)) for line in lines) == count["term"]
     for step in walk(made.steps):
         if isinstance(step, Assign):
             begin = f"{', '.join(step.targets)}: "
@@ -275,6 +275,26 @@ def test_without_its_back_edges_a_diagram_is_acyclic() -> None:
     for name in RECIPES:
         graph = nx.DiGraph((edge.source, edge.target) for edge in diagram(recipe(name)).edges if not edge.is_dashed)
         assert nx.is_directed_acyclic_graph(graph)
+
+
+def test_what_only_the_rates_and_the_loss_read_is_one_node() -> None:
+    """Rates are read before the steps of ``let``, which may give their names another value."""
+    made = program(
+        steps("""
+    - x: zeros(X)
+    - f:
+        minimise:
+          optimiser: {adam: {rate: norm(A(x) - y)}}
+          let: [x: f(fbp(y)), p: A(x)]
+          loss: [penalty.l2: {of: p - y}]
+    - repeat: {count: 2, carry: {x: x}, steps: [x: f(x)]}
+    """)
+    )
+    check_svg(made)
+    edges = diagram(made).edges
+    (rate,) = [edge for edge in edges if edge.target.sort == "update" and edge.name == "x"]
+    assert rate.source.title == "x: zeros(X)"
+    assert len({edge.source for edge in edges if edge.name == "A"}) == 1
 
 
 def test_lifted_steps_are_marked_if_the_plan_is_there() -> None:

