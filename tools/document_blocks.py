@@ -1,11 +1,12 @@
 """Write docs/blocks.md from the blocks' own signatures and docstrings; a test holds the page to them.
 
-python tools/document_blocks.py
+python tools/document_blocks.py [--check]
 """
 
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 
 from dipgraph.blocks import registry
@@ -66,4 +67,8 @@ def notes(signature: Signature) -> list[str]:
 
 
 if __name__ == "__main__":
+    if "--check" in sys.argv:
+        sys.exit(
+            0 if PAGE.read_text() == page() else "docs/blocks.md is not up to date: run python tools/document_blocks.py"
+        )
     PAGE.write_text(page())
