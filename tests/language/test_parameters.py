@@ -277,6 +277,22 @@ def test_an_unknown_preset() -> None:
     assert found.advice == "there is none"
 
 
+def test_a_long_chain_of_parameters_is_settled() -> None:
+    count = 1500
+    lines = [f"p{number}: p{number + 1} + 1" for number in range(count)]
+    assert settled("\n".join([*lines, f"p{count}: 1"]))["p0"] == count + 1
+    assert settled("\n".join([f"p{count}: 1", *reversed(lines)]))["p0"] == count + 1
+
+
+def test_every_ring_of_parameters_is_found_whatever_their_order() -> None:
+    lines = ["a: b", "b: c + 1", "c: a", "d: e", "e: d*2", "f: a", "g: g", "h: 1"]
+    for order in (lines, lines[::-1]):
+        found = [
+            fault.message.partition(": ")[2] for fault in faults(declared("\n".join(order))) if fault.code == "E206"
+        ]
+        assert sorted(found) == ["a -> b -> c -> a", "d -> e -> d", "g -> g"]
+
+
 def test_setting_cycles_are_found_only_where_they_are() -> None:
     params = "a: {value: b + 1}\nb: 2"
     assert settled(params, "a=3", "b=a") == {"a": 3, "b": 3}
