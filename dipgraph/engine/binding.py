@@ -118,5 +118,5 @@ def check_binding(program: Program, plan: Plan, bound: Bound) -> None:
     for name, mark in program.given.items():
         if name in plan.given and name not in bound.given:
             advice = "noise_level can be estimated: {noise.estimate: {of: y}}" if name == "noise_level" else ""
-            report.add("E701", f"the problem '{bound.problem.name}' has no '{name}'", mark, advice)
+            report.add("E801", f"the problem '{bound.problem.name}' has no '{name}'", mark, advice)
     report.settle()

@@ -145,7 +145,7 @@ class _Compiler:
             raise
         except DipgraphError as error:
             report = Report()
-            report.add("E702", f"{call.signature.name}: {error.what}", call.mark, error.remedy)
+            report.add("E802", f"{call.signature.name}: {error.what}", call.mark, error.remedy)
             raise Faults(report.faults) from error
 
     def body(self, body: Body) -> Calls:
