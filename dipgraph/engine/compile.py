@@ -16,6 +16,7 @@ from dipgraph.language.diagnostics import Faults, Report
 from dipgraph.language.program import Call, Program
 from dipgraph.signatures.block import Signature
 from dipgraph.signatures.errors import DipgraphError
+from dipgraph.signatures.spaces import Network
 
 Slots = list[Any]
 Plain = Callable[[Slots], None]
@@ -59,6 +60,8 @@ class CompiledTraining:
     calls: list[Plain]
     targets: list[tuple[str, int, int, int, bool]]
     """(name, slot before, slot inside, slot after, whether it is a network)."""
+    networks: list[int]
+    """Every network of outside that the loss reads, the targets among them."""
     terms: list[int]
     rates: dict[str, int]
     exports: list[tuple[int, int]]
@@ -223,7 +226,7 @@ class _Compiler:
         after = {id(inside): made for inside, made in training.exports}
         targets = [
             (carried.name, slot[carried.begin], slot[carried.inside], slot[after[id(carried.inside)]],
-             carried.begin.name in self.program.networks)
+             isinstance(carried.begin.type, Network))
             for carried in training.targets
         ]  # fmt: skip
         inside = {id(carried.inside) for carried in training.targets}
@@ -233,6 +236,7 @@ class _Compiler:
             training=training,
             calls=calls,
             targets=targets,
+            networks=[slot[value] for value in operation.inputs if isinstance(value.type, Network)],
             terms=[slot[term.value] for term in training.terms],
             rates=whole,
             exports=[(slot[value], slot[made]) for value, made in training.exports if id(value) not in inside],
