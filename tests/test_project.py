@@ -146,6 +146,27 @@ def test_every_module_says_what_it_is() -> None:
     assert [name(path) for path in MODULES if not ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))] == []
 
 
+def text_calls(path: Path) -> Iterator[tuple[int, bool]]:
+    """Yield the line of each call that reads or writes text, and whether it names an encoding."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if not isinstance(node, ast.Call):
+            continue
+        called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        first = isinstance(node.func, ast.Name)  # open(path, mode), but path.open(mode)
+        modes = [*node.args[first : first + 1], *(each.value for each in node.keywords if each.arg == "mode")]
+        mode = next((each.value for each in modes if isinstance(each, ast.Constant)), "r")
+        owner = node.func.value if isinstance(node.func, ast.Attribute) else None
+        opens = called == "open" and not (isinstance(owner, ast.Name) and owner.id in ("os", "Image"))
+        if called in ("read_text", "write_text") or (opens and "b" not in str(mode)):
+            yield node.lineno, any(each.arg == "encoding" for each in node.keywords)
+
+
+def test_text_is_read_and_written_as_utf8_everywhere() -> None:
+    """A recipe may name a mu whatever the locale of the machine."""
+    paths = [*MODULES, *(ROOT / "tools").rglob("*.py")]
+    assert [f"{path}:{line}" for path in paths for line, named in text_calls(path) if not named] == []
+
+
 # --- what a command loads ---------------------------------------------------------------------------------------------
 
 

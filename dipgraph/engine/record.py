@@ -106,7 +106,7 @@ class Record:
     def write(self, path: Path) -> None:
         """Write the history as CSV: step, loss, its terms, PSNR [dB]; what was not measured is left empty."""
         self.flush()
-        with path.open("w", newline="") as file:
+        with path.open("w", newline="", encoding="utf-8") as file:
             table = csv.writer(file)
             table.writerow(["step", "loss", *self.names, "psnr"])
             for step in sorted(self.entries):

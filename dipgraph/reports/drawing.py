@@ -21,7 +21,7 @@ def draw_recipe(recipe: str, out: str | None, settings: tuple[str, ...], preset:
     text = render(program, build(program), form)
     if out is not None:
         try:
-            Path(out).write_text(text)
+            Path(out).write_text(text, encoding="utf-8")
         except OSError as error:
             raise InputError(
                 f"cannot write the file: {error.strerror}", where=out, remedy="name a file in a folder you may write to"

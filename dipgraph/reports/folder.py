@@ -69,9 +69,9 @@ def write(folder: Path, result: Result, problem: Problem, recipe_text: str) -> N
         else:
             numbers[name] = value.item() if isinstance(value, torch.Tensor) else value
     result.record.write(folder / "history.csv")
-    (folder / "recipe.yaml").write_text(recipe_text)
+    (folder / "recipe.yaml").write_text(recipe_text, encoding="utf-8")
     if problem.resolved_text:
-        (folder / "problem.yaml").write_text(problem.resolved_text)
+        (folder / "problem.yaml").write_text(problem.resolved_text, encoding="utf-8")
     summary = result.summary() | {
         "returned": numbers,
         "unit": problem.value_unit,
@@ -97,7 +97,7 @@ def write_image(stem: Path, image: np.ndarray[Any, Any], problem: Problem) -> No
 def replace_text(path: Path, text: str) -> None:
     """Write a file whole or not at all."""
     beside = path.with_name(f".{path.name}.part")
-    beside.write_text(text)
+    beside.write_text(text, encoding="utf-8")
     os.replace(beside, path)
 
 
