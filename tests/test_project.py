@@ -243,6 +243,16 @@ def test_each_dependency_is_explained() -> None:
     assert [str(wanted) for wanted in requirements() if f"`{wanted.name}`" not in text] == []
 
 
+def test_each_extra_that_a_block_asks_for_exists() -> None:
+    wanted = {
+        extra
+        for path in (PACKAGE / "blocks").glob("*.py")
+        for extra in re.findall(r'require\("[\w.]+", "(\w+)"', path.read_text(encoding="utf-8"))
+    }
+    assert wanted
+    assert wanted <= set(PYPROJECT["project"]["optional-dependencies"])
+
+
 def test_the_version_is_the_same_everywhere() -> None:
     import dipgraph
 
