@@ -134,6 +134,7 @@ GIVEN: dict[str, Type] = {
     "y": Vector(Y),
     "fbp": Map(Y, X, linear=False),
     "grad": Map(X, G),
+    "data_unit": Number(),
     "noise_level": Number(),
     "counts": Vector(Y),
     "blank": Vector(Y),

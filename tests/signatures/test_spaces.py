@@ -84,6 +84,7 @@ def test_what_a_problem_gives() -> None:
     assert GIVEN["A"] == Map(X, Y)
     assert GIVEN["fbp"] == Map(Y, X, linear=False)
     assert GIVEN["grad"] == Map(X, G)
+    assert GIVEN["data_unit"] == Number()
     assert "truth" not in GIVEN
 
 

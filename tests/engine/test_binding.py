@@ -1,0 +1,60 @@
+"""What a problem gives to a recipe: names in the run's units, and one message for what it lacks."""
+
+from __future__ import annotations
+
+import numpy as np
+import pylops
+import pytest
+
+from dipgraph.data.problem import Problem
+from dipgraph.language import Faults
+from tests.engine.small import SIDE, finish, problem
+
+POISSON = """recipe: 1
+steps:
+  - repeat:
+      count: COUNT
+      carry: {x: START}
+      steps:
+        - x:
+            minimise:
+              optimiser: {adam: {rate: 0.03}}
+              loss: [fidelity.poisson: {of: A(x), counts: counts, blank: blank, unit: data_unit}]
+track: x
+returns: {image: x}
+"""
+
+
+def counted(scale: float, blank: float = 1e4) -> Problem:
+    """Expected counts behind a known image, which is its own prior."""
+    draw = np.random.default_rng(0)
+    matrix = draw.uniform(0, 0.2, (60, SIDE * SIDE))
+    image = scale * draw.uniform(0.2, 1, (SIDE, SIDE))
+    lines = matrix @ image.ravel()
+    return Problem(
+        pylops.MatrixMult(matrix, dtype="float64"), lines, shape=(SIDE, SIDE), scale=scale, region="all",
+        counts=blank * np.exp(-lines), blank=np.full(60, blank), reference=image, prior=image,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("scale", [0.5, 1.0, 2.0])
+def test_counts_that_are_expected_of_an_image_have_no_poisson_loss_there(scale: float) -> None:
+    """Whatever the norm of A and the image's scale: data_unit takes A(x) back to line integrals."""
+    at_truth = finish(POISSON.replace("COUNT", "1").replace("START", "prior"), on=counted(scale))
+    at_zero = finish(POISSON.replace("COUNT", "1").replace("START", "zeros(X)"), on=counted(scale))
+    assert at_truth.record.entries[1].loss < 1e-6 * at_zero.record.entries[1].loss
+
+
+def test_the_poisson_likelihood_leads_to_the_image() -> None:
+    result = finish(POISSON.replace("COUNT", "400").replace("START", "ones(X)"), on=counted(1.0))
+    first, last = (result.record.entries[k].loss for k in (1, 400))
+    assert last < 1e-3 * first
+
+
+def test_counts_that_a_problem_lacks_are_one_message() -> None:
+    with pytest.raises(Faults) as caught:
+        finish(POISSON.replace("COUNT", "1").replace("START", "ones(X)"), on=problem())
+    (fault,) = caught.value.faults
+    assert (fault.code, fault.mark.line + 1) == ("E801", 10)
+    assert "has no 'counts' and no 'blank'" in fault.message or "has no 'blank' and no 'counts'" in fault.message
+    assert "kind: poisson" in fault.advice
