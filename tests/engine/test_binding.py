@@ -8,7 +8,7 @@ import pytest
 
 from dipgraph.data.problem import Problem
 from dipgraph.language import Faults
-from tests.engine.small import SIDE, finish, problem
+from tests.engine.small import SIDE, finish, problem, start
 
 POISSON = """recipe: 1
 steps:
@@ -58,3 +58,25 @@ def test_counts_that_a_problem_lacks_are_one_message() -> None:
     assert (fault.code, fault.mark.line + 1) == ("E801", 10)
     assert "has no 'counts' and no 'blank'" in fault.message or "has no 'blank' and no 'counts'" in fault.message
     assert "kind: poisson" in fault.advice
+
+
+UNET = """recipe: 1
+networks: {f: {network.unet: {channels: 2, scales: SCALES}}}
+steps:
+  - z: ones(X)
+  - repeat:
+      count: 1
+      steps:
+        - f: {minimise: {optimiser: {adam: {}}, let: [x: f(z)], loss: [fidelity.l2: {of: A(x), to: y}]}}
+track: x
+returns: {image: x}
+"""
+
+
+def test_an_image_too_small_for_a_network_is_refused_before_the_run() -> None:
+    """An image of 6 x 6 pixels leaves two at the coarsest of three scales."""
+    start(UNET.replace("SCALES", "3"))
+    with pytest.raises(Faults, match="use at most 3 scales") as caught:
+        start(UNET.replace("SCALES", "4"))
+    (fault,) = caught.value.faults
+    assert (fault.code, fault.mark.line + 1, fault.mark.column + 1) == ("E802", 2, 16)
