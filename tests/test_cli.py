@@ -84,9 +84,8 @@ def test_the_resolved_files_give_the_same_numbers(folder, tmp_path):
     call("run", *files, "--threads", "1", "--out", str(again))
     images = [tifffile.imread(path / "reconstruction.tiff") for path in (folder, again)]
     assert np.array_equal(*images)
-    ours = ("seconds", "problem")  # the resolved file has a name of its own
     first, second = (json.loads((path / "summary.json").read_text()) for path in (folder, again))
-    assert {k: v for k, v in first.items() if k not in ours} == {k: v for k, v in second.items() if k not in ours}
+    assert {**first, "seconds": 0} == {**second, "seconds": 0}
     assert (folder / "history.csv").read_text() == (again / "history.csv").read_text()
 
 

@@ -78,7 +78,7 @@ class _Builder:
                 operator, data.data, self.grid.shape, pixel=self.grid.pixel, unit=self.grid.unit, fbp=fbp,
                 scale=plan.scale, noise_level=data.noise_level, counts=data.counts, blank=data.blank, prior=prior,
                 reference=reference, segmentation=segmentation, region="all" if plan.region == "all" else "disc",
-                name=name, about=plan.about, provenance=provenance, resolved_text=resolved_text(plan, provenance),
+                name=name, about=plan.about, provenance=provenance, resolved_text=resolved_text(plan, name, provenance),
             )  # fmt: skip
 
     def _place(self, *sections: Call | None) -> Mark:

@@ -16,8 +16,8 @@ from dipgraph.language.document import Mapping, Node, Scalar, Sequence
 from dipgraph.language.parameters import Parameters, Setting
 
 KEYS = (
-    "problem", "about", "cite", "params", "read", "simulate", "geometry", "prepare", "image", "operator", "scale",
-    "reference", "segmentation", "prior", "score", "files",
+    "problem", "name", "about", "cite", "params", "read", "simulate", "geometry", "prepare", "image", "operator",
+    "scale", "reference", "segmentation", "prior", "score", "files",
 )  # fmt: skip
 VERSION = 1
 
@@ -28,6 +28,7 @@ class Plan:
 
     context: Context
     document: Mapping
+    name: str = ""
     about: str = ""
     shape: tuple[int, int] = (1, 1)
     read: Call | None = None
@@ -54,6 +55,11 @@ class Plan:
     def image(self) -> ImageUnits:
         """The image's unit and pixel."""
         return self.context.image
+
+
+def is_plain(name: str) -> bool:
+    """Whether a problem may be called so: a name becomes part of a folder's."""
+    return bool(name.strip()) and name.isprintable() and not set(name) & set("/\\")
 
 
 def settle(parameters: Parameters, settings: SequenceABC[Setting], report: Report) -> dict[str, Any]:
@@ -115,6 +121,7 @@ class _PlanReader:
 
     def read(self) -> None:
         for part in (
+            self._name,
             self._about,
             self._image,
             self._source,
@@ -146,6 +153,14 @@ class _PlanReader:
     def _call(self, key: str, entries: MappingABC[str, Entry], what: str) -> Call | None:
         node = self.document.get(key)
         return None if node is None else read_call(node, entries, what, self.context)
+
+    def _name(self) -> None:
+        node = self.document.get("name")
+        if node is None:
+            return
+        if not isinstance(node, Scalar) or not is_plain(node.text):
+            raise self.report.fail("E703", "'name' is a name, without / or \\", node.mark, "as in name: walnut")
+        self.plan.name = node.text
 
     def _about(self) -> None:
         node = self.document.get("about")

@@ -25,7 +25,7 @@ class ProblemFile:
     Parameters
     ----------
     name
-        What the problem is called: the file's name without its ending.
+        What the problem is called unless its text says: the file's name without its ending.
     document
         The located text.
     parameters
@@ -65,7 +65,8 @@ class ProblemFile:
         Faults
             If the text, the settings or the data have a fault; each with its place.
         """
-        return build(self.plan(settings), self.name, device)
+        plan = self.plan(settings)
+        return build(plan, plan.name or self.name, device)
 
 
 def read_problem(source: Source, base: Path | None = None, name: str | None = None) -> ProblemFile:

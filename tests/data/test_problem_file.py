@@ -231,6 +231,13 @@ def test_paths_in_a_file_are_relative_to_it_and_settings_to_the_working_director
         load_problem("folder/q.yaml", {"scan": "scan.npz"})
 
 
+def test_a_problem_is_called_as_its_text_says_or_as_its_file() -> None:
+    assert load(SMALL).name == "p"
+    assert load(SMALL.replace("about: small", "name: a walnut (2)")).name == "a walnut (2)"
+    for wrong in ("../p", "a\\b", "[p]", "''", '"a\\nb"'):
+        assert faults(SMALL.replace("about: small", f"name: {wrong}")) == ["2:7 E703"]
+
+
 def assert_same(first: Problem, second: Problem) -> None:
     np.testing.assert_array_equal(first.y, second.y)
     assert (first.pixel, first.unit, first.scale) == (second.pixel, second.unit, second.scale)
@@ -248,6 +255,7 @@ def test_the_resolved_form_gives_the_same_numbers(name: str, tmp_path: Path, mon
     monkeypatch.chdir(tmp_path)
     again = load_problem("resolved.yaml")
     assert_same(problem, again)
+    assert again.name == problem.name == name
     assert again.resolved_text == problem.resolved_text
 
 
