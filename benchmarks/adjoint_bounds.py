@@ -3,8 +3,7 @@
     python benchmarks/adjoint_bounds.py [--device cuda] [--size 128] [--draws 16] [--write]
 
 The error is |<Ax, y> - <x, A'y>| / (||A|| ||x|| ||y||), the largest over the draws; half of the vectors are positive.
-With
-``--write`` the figures are kept by device in ``benchmarks/results/adjoint_bounds.json``.
+With ``--write`` the figures are kept by device in ``benchmarks/results/adjoint_bounds.json``.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
@@ -90,6 +91,7 @@ def verify_run(run: Run, *, expansion: float = EXPANSION) -> Iterator[Finding]:
     probe = Probe(run)
     for name, linear in _linear_maps(probe):
         yield from _operator(name, linear, run)
+    labels = _labels(run)
     for operation in _steps(run):
         if operation.call is None or "of" not in operation.ports:
             continue
@@ -104,7 +106,7 @@ def verify_run(run: Run, *, expansion: float = EXPANSION) -> Iterator[Finding]:
         if measure is not None:
             optional = _optional(probe, operation)
             for record in _tried(signature.family, measure):
-                yield Finding(_label(operation), record, record.law not in optional)
+                yield Finding(labels[operation], record, record.law not in optional)
 
 
 def theory(findings: Iterable[Finding]) -> list[str]:
@@ -138,9 +140,18 @@ def _steps(run: Run) -> Iterator[Operation]:
         yield from body.walk()
 
 
-def _label(operation: Operation) -> str:
-    name = operation.outputs[0].name
-    return f"{name}: {operation.name}" if name else operation.name
+def _labels(run: Run) -> dict[Operation, str]:
+    """What each block's step assigns, and its block; with the line of the recipe where that does not tell it."""
+    labels = {
+        operation: f"{name}: {operation.name}" if (name := operation.outputs[0].name) else operation.name
+        for operation in _steps(run)
+        if operation.call is not None
+    }
+    counts = Counter(labels.values())
+    return {
+        operation: f"{label}, line {operation.mark.line + 1}" if counts[label] > 1 else label
+        for operation, label in labels.items()
+    }
 
 
 def _tried(what: str, measure: Callable[[], Iterable[LawRecord]]) -> list[LawRecord]:
@@ -168,7 +179,8 @@ def _operator(name: str, linear: TorchMap, run: Run) -> Iterator[Finding]:
     point = torch.rand(linear.domain_shape, generator=_draw(), dtype=setting.dtype).to(setting.device)
     loose = float(getattr(linear.op, "adjoint_bound", 0.0))
     laws: list[Callable[[], LawRecord]] = [
-        partial(measure_linear, linear.op),
+        # A GPU adds up in another order from call to call.
+        partial(measure_linear, linear.op, bound=1e-5 if single and setting.device.type == "cuda" else None),
         partial(measure_adjoint, linear.op),
         # The map is differentiated by its adjoint, which may be approximate.
         partial(measure_gradient, linear, point, bound=max(2e-2 if single else 1e-5, loose)),
@@ -191,7 +203,8 @@ def _loss(probe: Probe, operation: Operation) -> Iterator[LawRecord]:
 def _prox(probe: Probe, operation: Operation) -> Iterator[LawRecord]:
     like, signature = _free(probe, operation), _signature(operation)
     held = _held(probe, operation)
-    weight = held.get("weight")
+    port = signature.port("weight")
+    weight = None if port is None or port.static else held["weight"]
     bound = max(1e-5, OF_TOLERANCE * _declared(probe, operation, "tolerance", 0.0))
 
     def prox(v: Tensor, gamma: float) -> Tensor:

@@ -78,7 +78,8 @@ def verify_and_report(
     """Print law, measured, bound and verdict for each part of a run; whether nothing is at fault."""
     run = _start(recipe, problem, settings, of_problem, preset, Options(device, seed), expansion)
     console = Console(highlight=False)
-    findings = list(verify_run(run, expansion=expansion))
+    with console.status("measuring"):
+        findings = list(verify_run(run, expansion=expansion))
     console.print(table(findings, f"{recipe} on {run.bound.problem.name}"))
     for line in theory(findings):
         console.print(line, markup=False, soft_wrap=True)

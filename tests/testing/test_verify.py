@@ -20,6 +20,7 @@ from dipgraph.engine.probe import Probe
 from dipgraph.engine.run import Options, Run
 from dipgraph.language import settle_recipe
 from dipgraph.signatures import REGISTRY, STREAM, number, vector
+from dipgraph.testing.run_laws import EXPANSION
 
 SIDE = 16
 SMALL = {"problem.size": SIDE, "channels": 2, "scales": 2}
@@ -184,6 +185,12 @@ def test_an_expansive_denoiser_is_found(factor: float, blocks: Any, tmp_path: Pa
     assert "expansion allowed is 0.5" in called(recipe, "--expansion", "0.5", code=2)
 
 
+@pytest.mark.gpu
+def test_runs_on_a_gpu_are_verified_there() -> None:
+    settings = {"problem.size": 32, "channels": 2, "scales": 2}
+    assert broken(dipgraph.verify("admm_denoiser", "walnut_phantom", settings=settings, device="cuda")) == {}
+
+
 def test_what_cannot_be_called_is_told_not_thrown(blocks: Any, tmp_path: Path) -> None:
     @blocks("denoise.fails")
     def fails(of: Annotated[Tensor, vector("X[c]")]) -> Annotated[Tensor, vector("X[c]")]:
@@ -212,6 +219,44 @@ def test_operators_that_blocks_hand_out_are_measured(tmp_path: Path) -> None:
     findings = dipgraph.verify(path, "walnut_phantom", settings={"problem.size": 16, "problem.views": 5})
     assert {finding.part for finding in findings} >= {"A", "coarse: grid.coarsen", "up: grid.coarsen"}
     assert broken(findings) == {}
+
+
+def test_every_map_that_a_recipe_reads_is_measured(tmp_path: Path) -> None:
+    path = tmp_path / "maps.yaml"
+    path.write_text(
+        "recipe: 1\nsteps:\n  - a: {prox.l1: {of: fbp(y), weight: 0.1}}\n"
+        "  - repeat:\n      count: 2\n      carry: {x: a}\n      steps:\n"
+        "        - g: {prox.l21: {of: grad(x), weight: 0.1}}\n"
+        "        - x: {prox.l1: {of: x - adjoint(grad)(g), weight: 0.2}}\n"
+        "        - x: {prox.l1: {of: x, weight: 0.3}}\n"
+        "track: x\nreturns: {image: x}\n"
+    )
+    findings = dipgraph.verify(path, "walnut_phantom", settings={"problem.size": 16, "problem.views": 12})
+    parts = {finding.part for finding in findings}
+    assert parts == {"A", "fbp", "grad", "a: prox.l1", "g: prox.l21", "x: prox.l1, line 9", "x: prox.l1, line 10"}
+    assert broken(findings) == {}
+
+
+def test_a_weight_settled_before_the_run_is_left_alone(blocks: Any, tmp_path: Path) -> None:
+    @blocks("prox.fixed")
+    class Fixed:
+        """Soft threshold at a weight of its own."""
+
+        def __init__(self, weight: Annotated[float, number(min=0)] = 0.2) -> None:
+            self.weight = weight
+
+        def __call__(self, of: Annotated[Tensor, vector("V")]) -> Annotated[Tensor, vector("V")]:
+            """Shrink."""
+            return of.sign() * (of.abs() - self.weight).clamp(min=0)
+
+    findings = dipgraph.verify(written(tmp_path, "prox.fixed: {of: x}"), blurring())
+    assert broken(findings) == {}
+    assert "prox firm" in {finding.record.law for finding in findings}
+
+
+def test_the_command_s_default_is_the_function_s() -> None:
+    option = next(each for each in main.commands["verify"].params if each.name == "expansion")
+    assert option.default == EXPANSION
 
 
 def start(text: str) -> Run:
