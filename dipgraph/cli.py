@@ -87,6 +87,25 @@ def check(recipe: str, problem: str | None, settings: tuple[str, ...], preset: s
 
 @main.command()
 @click.argument("recipe")
+@click.option("--problem", "-p", default="walnut_phantom", show_default=True, help="What would be solved.")
+@SETTING
+@PRESET
+@click.option("--device", help="cpu, cuda or cuda:N [default: CUDA where there is one].")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of every random stream.")
+@click.option("--expansion", type=float, default=1.01, show_default=True, metavar="BOUND",
+              help="The Lipschitz constant allowed of a denoiser.")  # fmt: skip
+@guarded
+def verify(recipe: str, problem: str, settings: tuple[str, ...], preset: str | None, **options: Any) -> None:
+    """Measure the laws on the operators, proximal maps and denoisers of a run; exit code 1 if one is at fault."""
+    from dipgraph.reports.settings import split
+    from dipgraph.testing.verifying import verify_and_report
+
+    if not verify_and_report(recipe, problem, *split(settings), preset, **options):
+        sys.exit(1)
+
+
+@main.command()
+@click.argument("recipe")
 @click.option("--out", "-o", type=click.Path(), help="File: .svg, .dot or .mmd; as text in the terminal by default.")
 @SETTING
 @PRESET

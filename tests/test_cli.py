@@ -134,6 +134,8 @@ MISTAKES = {
     "too small an image": (["run", "vanilla", "--set", "problem.size=16", "--set", "scales=9"], "scales"),
     "denoiser without weights": (["run", "admm_denoiser", "--set", "denoiser=dncnn"], "weights"),
     "unknown block": (["blocks", "prox.tvv"], "did you mean 'prox.tv'?"),
+    "a drawing of no geometry": (["problem", "show", "denoise", "-o", "g.svg"], "no scan geometry to draw"),
+    "nothing to verify on": (["verify", "vanilla", "--problem", "walnut"], "walnut_phantom"),
     "unknown drawing": (["graph", "vanilla", "-o", "g.pdf"], ".svg"),
 }
 

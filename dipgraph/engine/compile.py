@@ -79,6 +79,8 @@ class Machine:
     networks: dict[str, torch.nn.Module]
     blocks: dict[str, Any]
     """Instances of blocks with settings or state."""
+    functions: dict[Operation, Callable[..., Any]]
+    """What each block's step calls, by its ports."""
     streams: dict[str, torch.Generator]
     injected: dict[str, Any]
     seed: int
@@ -114,6 +116,7 @@ class _Compiler:
         for value in plan.given.values():
             self.slot.setdefault(value, len(self.slot))
         self.blocks: dict[str, Any] = {}
+        self.functions: dict[Operation, Callable[..., Any]] = {}
         self.streams: dict[str, torch.Generator] = {}
 
     def machine(self) -> Machine:
@@ -129,8 +132,8 @@ class _Compiler:
         calls = self.body(self.plan.body)
         epilogue = self.body(self.plan.epilogue).plain
         returns = {name: self.slot[value] for name, value in self.plan.returns.items()}
-        return Machine(slots, calls, epilogue, returns, networks, self.blocks, self.streams,
-                       {"setting": self.setting}, self.seed, self.setting.device)  # fmt: skip
+        return Machine(slots, calls, epilogue, returns, networks, self.blocks, self.functions,
+                       self.streams, {"setting": self.setting}, self.seed, self.setting.device)  # fmt: skip
 
     def network(self, name: str, call: Call) -> torch.nn.Module:
         """A network with weights drawn from its own stream."""
@@ -180,17 +183,16 @@ class _Compiler:
             self.blocks[operation.key] = made
             function = made
         else:
-            settings = {_argument(signature, name): value for name, value in call.settings.items()}
+            settings = {argument(signature, name): value for name, value in call.settings.items()}
             function = partial(signature.make, **settings) if settings else signature.make
         handed = {
-            argument: extra[what]
-            for argument, what, in_init in signature.injected
-            if not (in_init and signature.is_class)
+            name: extra[what] for name, what, in_init in signature.injected if not (in_init and signature.is_class)
         }
         if handed:
             function = partial(function, **handed)
+        self.functions[operation] = function
         wires = [
-            (_argument(signature, port), slot)
+            (argument(signature, port), slot)
             for port, slot in zip(operation.ports, self.slots(operation.inputs), strict=True)
         ]
         return _block(function, wires, self.slots(operation.outputs), signature.is_tuple)
@@ -289,11 +291,11 @@ def _block(function: Callable[..., Any], wires: list[tuple[str, int]], outputs: 
 
 def _construct(signature: Signature, settings: Any, extra: dict[str, Any]) -> Any:
     """An instance of a block's class."""
-    handed = {argument: extra[what] for argument, what, in_init in signature.injected if in_init}
-    return signature.make(**{_argument(signature, name): value for name, value in settings.items()}, **handed)
+    handed = {name: extra[what] for name, what, in_init in signature.injected if in_init}
+    return signature.make(**{argument(signature, name): value for name, value in settings.items()}, **handed)
 
 
-def _argument(signature: Signature, port: str) -> str:
+def argument(signature: Signature, port: str) -> str:
     """The argument of a port: a Python keyword stands with an underscore."""
     found = signature.port(port)
     return found.argument if found is not None else port
