@@ -60,3 +60,13 @@ def test_runs(name: str, problem: str) -> None:
     assert np.isfinite(result.image).all()
     assert result.steps == (4 if "gradient_steps" in short or "inner" in short else 3)
     assert result.record.peak is not None
+
+
+@pytest.mark.parametrize("name", [name for name in RECIPES if "denoiser" in parameters(name)])
+def test_the_denoiser_is_a_choice(name: str) -> None:
+    short = {key: value for key, value in FEW.items() if key in parameters(name)}
+    images = [
+        dipgraph.run(name, "denoise", settings={"problem.size": 32, **short, "denoiser": word}, device="cpu").image
+        for word in ("tv", "nlm")
+    ]
+    assert not np.array_equal(*images)
