@@ -14,6 +14,7 @@ import tifffile
 from click.testing import CliRunner
 
 from dipgraph.cli import main
+from dipgraph.data.shipped import shipped
 
 TINY = ["--set", "gradient_steps=4", "--set", "channels=4", "--set", "scales=2",
         "--set", "problem.size=32", "--set", "problem.views=10"]  # fmt: skip
@@ -224,7 +225,7 @@ def test_interrupting_before_the_first_image_says_so(tmp_path, monkeypatch):
     assert not (tmp_path / "o" / "summary.json").exists()
 
 
-@pytest.mark.parametrize("name", ["vanilla", "tv", "tv_hqs", "admm_denoiser"])
+@pytest.mark.parametrize("name", shipped("recipes"))
 def test_shipped_recipes_check_clean(name):
     assert "0 warnings, no error" in call("check", name)
 
