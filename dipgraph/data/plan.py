@@ -11,7 +11,7 @@ from typing import Any
 from dipgraph.data import catalogue
 from dipgraph.data.options import WHOLE, Call, Context, Entry, read_call
 from dipgraph.data.quantities import ImageUnits, read_density, read_pixel
-from dipgraph.language.diagnostics import Faults, Mark, Report, listing, near
+from dipgraph.language.diagnostics import Mark, Report, listing, near
 from dipgraph.language.document import Mapping, Node, Scalar, Sequence
 from dipgraph.language.parameters import Parameters, Setting
 
@@ -88,12 +88,10 @@ def read_plan(document: Mapping, parameters: Parameters, settings: SequenceABC[S
     values: dict[str, Any] = {}
     with report.part():
         values = settle(parameters, settings, report)
-    if report.errors:
-        raise Faults(report.faults)
+    report.settle()
     plan = Plan(Context(parameters, values, report), document)
     _PlanReader(document, plan, report).read()
-    if report.errors:
-        raise Faults(report.faults)
+    report.settle()
     return plan
 
 
