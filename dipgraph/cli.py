@@ -71,7 +71,7 @@ def main() -> None:
 @click.option("--overwrite", is_flag=True, help="Write to a folder that holds a run already.")
 @click.option("--device", help="cpu, cuda or cuda:N [default: CUDA where there is one].")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of every random stream.")
-@click.option("--threads", type=click.IntRange(min=1), help="CPU threads [default: all].")
+@click.option("--threads", type=click.IntRange(min=1), help="CPU threads, up to the cores there are [default: all].")
 @click.option("--run-on", is_flag=True, help="Run every loop to its count; note where it would have stopped.")
 @click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors.")
 @guarded

@@ -141,6 +141,11 @@ MISTAKES = {
     "a problem's setting for check": (["check", "vanilla", "--set", "problem.vews=3"], "no problem is given"),
     "a problem's setting for graph": (["graph", "vanilla", "--set", "problem.vews=3"], "no problem is given"),
     "no word": (["check", "vanilla", "--set", "input="], "no word stands here"),
+    "more threads than cores": (["run", "vanilla", "--threads", "100000"], "the number of this machine's cores"),
+    "more channels than memory": (
+        ["check", "vanilla", "--problem", "walnut_phantom", "--set", "channels=100000"],
+        "channels 100000",
+    ),
     "an empty name": (["check", ""], "the name of the recipe is empty"),
     "a name too long": (["check", "a" * 400], "too long"),
     "an empty file": (["check", os.devnull], "the document is empty"),

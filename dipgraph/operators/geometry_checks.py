@@ -17,6 +17,8 @@ FloatArray = NDArray[np.float64]
 SAME_ANGLE = 1e-9
 # No scan of a single slice turns three times: a longer span is degrees taken for radians.
 LONGEST_SPAN = 6 * math.pi
+# Between the two lies every scan there is, from atoms [mm] to galaxies [light years].
+SHORTEST, LONGEST = 1e-9, 1e9
 
 
 def frozen(array: FloatArray) -> FloatArray:
@@ -24,6 +26,19 @@ def frozen(array: FloatArray) -> FloatArray:
     copy = np.array(array, dtype=np.float64, order="C")
     copy.flags.writeable = False
     return copy
+
+
+def length(value: float, name: str, *, positive: bool = False) -> float:
+    """Return `value` as a float within the lengths that can be computed with, or raise GeometryError.
+
+    Lengths are at most LONGEST either way, and positive ones at least SHORTEST [unit]: beyond these, squares and
+    reciprocals leave the single precision that projectors compute in.
+    """
+    number = _finite(value, name, positive=positive)
+    if abs(number) > LONGEST or (positive and number < SHORTEST):
+        least = f"{SHORTEST:g}" if positive else f"-{LONGEST:g}"
+        raise GeometryError(f"{name} is {number:g}", where=name, remedy=f"give a length from {least} to {LONGEST:g}")
+    return number
 
 
 def whole(value: int, name: str) -> int:
@@ -37,7 +52,7 @@ def whole(value: int, name: str) -> int:
     return number
 
 
-def length(value: float, name: str, *, positive: bool = False) -> float:
+def _finite(value: float, name: str, *, positive: bool = False) -> float:
     """Return `value` as a finite (if asked, positive) float, or raise GeometryError."""
     try:
         number = float(value)
@@ -51,7 +66,7 @@ def length(value: float, name: str, *, positive: bool = False) -> float:
 
 def tilt_angle(value: float) -> float:
     """Return a detector tilt strictly between -pi/2 and pi/2 [rad], or raise GeometryError."""
-    number = length(value, "tilt")
+    number = _finite(value, "tilt")
     if abs(number) >= math.pi / 2:
         raise GeometryError(
             f"tilt is {number:g} rad: the detector would be seen edge-on or from behind",
@@ -115,6 +130,14 @@ def view_vectors(values: ArrayLike) -> FloatArray:
     if not np.isfinite(vectors).all():
         view = int(np.flatnonzero(~np.isfinite(vectors).all(axis=1))[0])
         raise GeometryError(f"the vector of view {view} is not finite", where="vectors", remedy="Give finite numbers.")
+    far = np.abs(vectors).max(axis=1) > LONGEST
+    if far.any():
+        view = int(np.flatnonzero(far)[0])
+        raise GeometryError(
+            f"the vector of view {view} has a length of {np.abs(vectors[view]).max():g}",
+            where="vectors",
+            remedy=f"give lengths from -{LONGEST:g} to {LONGEST:g}",
+        )
     unique, first = np.unique(vectors, axis=0, return_index=True)
     if len(unique) < len(vectors):
         view = int(np.setdiff1d(np.arange(len(vectors)), first)[0])

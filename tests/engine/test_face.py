@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 
 import dipgraph
 from dipgraph.engine.face import check, run, split_settings
+from dipgraph.engine.run import Options
 from dipgraph.signatures.errors import DipgraphError
 from tests.engine.small import problem
 
@@ -56,3 +58,23 @@ def test_faults_of_settings_come_without_warnings() -> None:
     with pytest.raises(dipgraph.Faults) as caught:
         run("vanilla", settings={"rate": "1/0"})
     assert [fault.code for fault in caught.value.faults] == ["E405"]
+
+
+OPTIONS = {
+    "seed": (-1, 0.5, True, "1"),
+    "threads": (0, 10**6, 1.5, "two"),
+    "dtype": ("float32", torch.int32, None),
+    "device": (3.5, "tpu", "cuda:-7"),
+}
+
+
+@pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in OPTIONS.items() for value in values])
+def test_options_that_cannot_be_are_refused(name: str, value: Any) -> None:
+    with pytest.raises(DipgraphError, match=name):
+        run("vanilla", problem(), **{name: value})
+
+
+def test_the_cores_of_the_machine_bound_the_threads() -> None:
+    Options(threads=os.cpu_count())
+    with pytest.raises(DipgraphError, match=f"from 1 to {os.cpu_count()}"):
+        Options(threads=(os.cpu_count() or 1) + 1)
