@@ -28,12 +28,12 @@ def resolve_device(device: str | object) -> str:
     """
     name = str(device).split(":")[0]
     if name not in ("cpu", "cuda"):
-        raise InputError(f"device is {device!r}", where="device", remedy="Give 'cpu' or 'cuda'.")
+        raise InputError(f"device is {device!r}", where="device", remedy="give 'cpu' or 'cuda'")
     if name == "cuda":
         import torch
 
         if not torch.cuda.is_available():
-            raise InputError("device is 'cuda' and there is no CUDA device", where="device", remedy="Give 'cpu'.")
+            raise InputError("device is 'cuda' and there is no CUDA device", where="device", remedy="give 'cpu'")
         gpu_module("cupy")
     return name
 
@@ -46,7 +46,7 @@ def gpu_module(name: str) -> Any:
         raise MissingExtra(
             "operators on a GPU need CuPy",
             where="device",
-            remedy="Install it with `pip install dipgraph[cuda12]` or `dipgraph[cuda13]`, matching torch.",
+            remedy="install it with `pip install dipgraph[cuda12]` or `dipgraph[cuda13]`, matching torch",
         ) from error
 
 

@@ -45,7 +45,7 @@ class ImageGrid:
             shape = ()
         if len(shape) != 2 or min(shape, default=0) < 1:
             raise GeometryError(
-                f"image shape is {self.shape!r}", where="shape", remedy="Give two whole numbers of at least 1."
+                f"image shape is {self.shape!r}", where="shape", remedy="give two whole numbers of at least 1"
             )
         pixel = length(self.pixel, "pixel", positive=True)
         object.__setattr__(self, "shape", shape)
@@ -94,7 +94,7 @@ class ImageGrid:
             raise GeometryError(
                 f"an image of {self.rows} x {self.columns} has no coarse grid of factor {factor}",
                 where="factor",
-                remedy="Give a factor that divides rows and columns.",
+                remedy="give a factor that divides rows and columns",
             )
         return ImageGrid((self.rows // factor, self.columns // factor), self.pixel * factor, self.unit)
 
@@ -114,5 +114,5 @@ def _whole_factor(factor: int) -> int:
     except TypeError:
         whole = 0
     if whole < 1:
-        raise GeometryError(f"factor is {factor!r}", where="factor", remedy="Give a whole number of at least 1.")
+        raise GeometryError(f"factor is {factor!r}", where="factor", remedy="give a whole number of at least 1")
     return whole
