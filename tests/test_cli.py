@@ -138,6 +138,22 @@ MISTAKES = {
     "a drawing of no geometry": (["problem", "show", "denoise", "-o", "g.svg"], "no scan geometry to draw"),
     "nothing to verify on": (["verify", "vanilla", "--problem", "walnut"], "walnut_phantom"),
     "unknown drawing": (["graph", "vanilla", "-o", "g.pdf"], ".svg"),
+    "unknown drawing of a problem": (["problem", "show", "walnut_phantom", "-o", "g.pdf"], "end it in .svg"),
+    "a drawing in no folder": (["graph", "vanilla", "-o", "no/g.svg"], "cannot write the file"),
+    "a geometry in no folder": (["problem", "show", "walnut_phantom", "-o", "no/g.svg"], "cannot write the file"),
+    "a problem's setting for check": (["check", "vanilla", "--set", "problem.vews=3"], "no problem is given"),
+    "a problem's setting for graph": (["graph", "vanilla", "--set", "problem.vews=3"], "no problem is given"),
+    "no word": (["check", "vanilla", "--set", "input="], "no word stands here"),
+    "more threads than cores": (["run", "vanilla", "--threads", "100000"], "the number of this machine's cores"),
+    "more channels than memory": (
+        ["check", "vanilla", "--problem", "walnut_phantom", "--set", "channels=100000"],
+        "channels 100000",
+    ),
+    "an empty name": (["check", ""], "the name of the recipe is empty"),
+    "a name too long": (["check", "a" * 400], "too long"),
+    "an empty file": (["check", os.devnull], "the document is empty"),
+    "an empty folder name": (["run", "vanilla", "--out", ""], "the name is empty"),
+    "a fault of the recipe's settings": (["check", "vanilla", "--set", "rate=1/0"], "divides by zero"),
 }
 
 
@@ -168,7 +184,7 @@ def test_recipes_with_faults_are_told_where(name, command, tmp_path):
     path = tmp_path / "bad.yaml"
     path.write_text(TEXTS[name][0])
     output = CliRunner().invoke(main, [command, str(path)])
-    assert output.exit_code != 0
+    assert output.exit_code == 2
     assert isinstance(output.exception, SystemExit)
     assert TEXTS[name][1] in output.output
     assert f"{path}:" in output.output
@@ -223,6 +239,30 @@ def test_interrupting_before_the_first_image_says_so(tmp_path, monkeypatch):
     said = call("run", "admm_denoiser", *TINY, "--set", "inner=2", "--out", str(tmp_path / "o"), code=130)
     assert "nothing to keep" in said
     assert not (tmp_path / "o" / "summary.json").exists()
+
+
+@pytest.mark.parametrize("command", ["check", "run"])
+@pytest.mark.parametrize("asked", ["vanilla --set rate=1/0", "admm_denoiser --set gradient_steps=3"])
+def test_warnings_are_not_told_beside_the_fault_that_causes_them(command, asked):
+    said = call(command, *asked.split(), code=2)
+    assert said.count("\n    ^") + said.count(" ^") == 1, said
+    assert "W6" not in said
+
+
+def test_a_blank_line_has_no_caret_under_it():
+    said = call("check", "vanilla", "--preset", "", code=2)
+    assert said == "--preset:1:1: E205 no preset ''\n    there is paper\n"
+
+
+def test_files_that_were_read_are_shown_in_words(tmp_path):
+    np.save(tmp_path / "y.npy", np.ones((8, 8)))
+    (tmp_path / "p.yaml").write_text(
+        "problem: 1\nread: {array: {path: y.npy, quantity: values}}\noperator: identity\n"
+        "image: {shape: [8, 8], pixel: 1 px}\n"
+    )
+    said = call("problem", "show", str(tmp_path / "p.yaml"))
+    assert f"{tmp_path.resolve() / 'y.npy'} (640 bytes, SHA-256 " in said
+    assert "FileRecord" not in said
 
 
 @pytest.mark.parametrize("name", shipped("recipes"))

@@ -102,6 +102,18 @@ def test_imports_point_downward(layer: str) -> None:
     assert wrong == []
 
 
+def test_remedies_are_clauses_in_one_style() -> None:
+    """A small letter first (a name in capitals may begin one), and no full stop at the end."""
+    wrong = []
+    for path in MODULES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.keyword) and node.arg == "remedy":
+                said = ast.unparse(node.value).removeprefix("f").strip("'\"")
+                if re.match(r"[A-Z][a-z ]", said) or (isinstance(node.value, ast.Constant) and said.endswith(".")):
+                    wrong.append(f"{name(path)}:{node.value.lineno} {said}")
+    assert wrong == []
+
+
 def test_nothing_imports_the_command_line() -> None:
     wrong = [f"{name(path)}:{line}" for path in MODULES for line, target in imports(path) if target == "dipgraph.cli"]
     assert [place for place in wrong if not place.startswith("dipgraph/__main__.py")] == []

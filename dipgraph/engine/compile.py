@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from dipgraph.engine.functions import FUNCTIONS
+from dipgraph.engine.memory import refuse_too_large
 from dipgraph.graph import Body, Loop, Operation, Plan, Training, Value
 from dipgraph.language.diagnostics import Faults, Report
 from dipgraph.language.program import Call, Program
@@ -137,10 +138,23 @@ class _Compiler:
 
     def network(self, name: str, call: Call) -> torch.nn.Module:
         """A network with weights drawn from its own stream."""
-        with torch.random.fork_rng(devices=[]):
+        inputs = self.program.inputs.get(name, 1)
+
+        def make() -> torch.nn.Module:
+            made: torch.nn.Module = _construct(
+                call.signature, call.settings, {"inputs": inputs, "setting": self.setting}
+            )
+            return made
+
+        def make_if_it_fits() -> torch.nn.Module:
+            with torch.device("meta"):
+                shadow = make()
+            refuse_too_large(shadow, inputs, self.setting)
             torch.manual_seed(stream_seed(self.seed, name))
-            extra = {"inputs": self.program.inputs.get(name, 1), "setting": self.setting}
-            network: torch.nn.Module = self.located(call, lambda: _construct(call.signature, call.settings, extra))
+            return make()
+
+        with torch.random.fork_rng(devices=[]):
+            network: torch.nn.Module = self.located(call, make_if_it_fits)
         return network.to(device=self.setting.device, dtype=self.setting.dtype)
 
     def located(self, call: Call, make: Callable[[], Any]) -> Any:
@@ -151,7 +165,9 @@ class _Compiler:
             raise
         except DipgraphError as error:
             report = Report()
-            report.add("E802", f"{call.signature.name}: {error.what}", call.mark, error.remedy)
+            settings = ", ".join(f"{name} {value}" for name, value in call.settings.items() if type(value) is int)
+            what = f"{call.signature.name}{f' ({settings})' * bool(settings)}: {error.what}"
+            report.add("E802", what, call.mark, error.remedy)
             raise Faults(report.faults) from error
 
     def body(self, body: Body) -> Calls:

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from dipgraph.engine.run import Run
+from dipgraph.blocks import Setting
+from dipgraph.operators.devices import said_bytes, total_memory
+from dipgraph.signatures.errors import InputError
+
+if TYPE_CHECKING:
+    from dipgraph.engine.run import Run
 
 
 @dataclass(frozen=True)
@@ -35,18 +41,56 @@ class Memory:
 def estimate(run: Run) -> Memory:
     """The memory of a run, found without computing: the networks are traced on torch's ``meta`` device."""
     setting = run.bound.setting
-    width = torch.empty((), dtype=setting.dtype).element_size()
     weights = activations = 0
     for name, network in run.executor.machine.networks.items():
-        weights += 4 * width * sum(parameter.numel() for parameter in network.parameters())
-        channels = run.program.inputs.get(name, 1)
+        weights += _weights(network, setting)
         shadow = copy.deepcopy(network).to("meta")
-        image = torch.empty(1, channels, *setting.shapes["X"], device="meta", dtype=setting.dtype)
-        activations = max(activations, _saved(shadow, image))
+        activations = max(activations, _activations(shadow, run.program.inputs.get(name, 1), setting))
     return Memory(weights, activations, int(getattr(run.problem.A, "bytes_estimate", 0)))
 
 
-def _saved(network: torch.nn.Module, image: Tensor) -> int:
+def refuse_too_large(shadow: nn.Module, inputs: int, setting: Setting) -> None:
+    """Refuse a network that cannot be trained in the memory of its device.
+
+    Parameters
+    ----------
+    shadow
+        The network, on torch's ``meta`` device: nothing of its size is held yet.
+    inputs
+        Channels of its input.
+    setting
+        The run's device, precision and image.
+
+    Raises
+    ------
+    InputError
+        If its weights, gradients and moments, and the activations of one image, are more than there is.
+    """
+    weights, total = _weights(shadow, setting), total_memory(setting.device)
+    activations = 0 if weights > total else _activations(shadow, inputs, setting)
+    if weights + activations > total:
+        held = f" and {said_bytes(activations)} of activations" if activations else ""
+        where = "this GPU" if setting.device.type == "cuda" else "this machine"
+        raise InputError(
+            f"its weights, gradients and moments take {said_bytes(weights)}{held}, and {where} has {said_bytes(total)}",
+            remedy="take fewer channels or scales, or a smaller image",
+        )
+
+
+def _weights(network: nn.Module, setting: Setting) -> int:
+    """Bytes of the weights, their gradients and two moments of each."""
+    width = torch.empty((), dtype=setting.dtype).element_size()
+    return 4 * width * sum(parameter.numel() for parameter in network.parameters())
+
+
+def _activations(shadow: nn.Module, inputs: int, setting: Setting) -> int:
+    """Bytes that autograd keeps of the forward pass of one image."""
+    return _saved(
+        shadow.to(setting.dtype), torch.empty(1, inputs, *setting.shapes["X"], device="meta", dtype=setting.dtype)
+    )
+
+
+def _saved(network: nn.Module, image: Tensor) -> int:
     """Bytes that autograd keeps of a forward pass; each tensor counts once."""
     kept: dict[int, int] = {}
 

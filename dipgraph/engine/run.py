@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import enum
 import math
+import numbers
+import os
+import re
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +26,7 @@ from dipgraph.engine.executor import Executor, Frame
 from dipgraph.engine.record import Record
 from dipgraph.graph import Plan, build
 from dipgraph.language import Program
+from dipgraph.operators.devices import said_bytes, total_memory
 from dipgraph.signatures.errors import InputError
 
 Image = NDArray[np.float32]
@@ -46,7 +51,7 @@ class Options:
     seed
         Seed of every random stream.
     threads
-        CPU threads; torch's own choice by default.
+        CPU threads, at most one for each of the machine's cores; torch's own choice by default.
     run_on
         Run every loop to its count, and note where it would have stopped.
     dtype
@@ -58,6 +63,20 @@ class Options:
     threads: int | None = None
     run_on: bool = False
     dtype: torch.dtype = torch.float32
+
+    def __post_init__(self) -> None:
+        """Raise :class:`~dipgraph.signatures.errors.InputError` where one of them cannot be."""
+        _check_whole("seed", self.seed, 0)
+        if self.threads is not None:
+            _check_whole("threads", self.threads, 1, os.cpu_count() or 1, "the number of this machine's cores")
+        if not isinstance(self.dtype, torch.dtype) or not self.dtype.is_floating_point:
+            raise InputError(f"dtype is {self.dtype!r}", where="dtype", remedy="give torch.float32 or torch.float64")
+
+
+def _check_whole(name: str, value: object, least: int, most: float = math.inf, what: str = "") -> None:
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or not least <= int(value) <= most:
+        bounds = f"at least {least}" if most == math.inf else f"from {least} to {most}, {what}"
+        raise InputError(f"{name} is {value!r}", where=f"--{name}", remedy=f"give a whole number {bounds}")
 
 
 @dataclass(frozen=True)
@@ -117,6 +136,20 @@ class Result:
         }
 
 
+@contextmanager
+def _memory_said(device: torch.device) -> Iterator[None]:
+    """Say in one message that the memory did not suffice."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not isinstance(error, MemoryError | torch.OutOfMemoryError) and "can't allocate" not in str(error):
+            raise
+        asked = re.search(r"you tried to allocate (\d+) bytes", str(error))
+        what = f": one array takes {said_bytes(int(asked[1]))}" if asked else ""
+        raise InputError(f"the memory of '{device}', {said_bytes(total_memory(device))}, does not suffice{what}",
+                         remedy="take a smaller image or network, or fewer samples") from error  # fmt: skip
+
+
 class Run:
     """A run under way.
 
@@ -137,8 +170,6 @@ class Run:
         self.program, self.problem = program, problem
         self.options = options or Options()
         if self.options.threads is not None:
-            if self.options.threads < 1:
-                raise InputError(f"{self.options.threads} threads", where="--threads", remedy="at least 1")
             torch.set_num_threads(self.options.threads)
         device = choose_device(self.options.device)
         if device.type == "cuda":
@@ -147,7 +178,8 @@ class Run:
         self.plan: Plan = build(program)
         self.bound: Bound = bind(problem, device, self.options.dtype)
         check_binding(program, self.plan, self.bound)
-        machine = compile_plan(program, self.plan, self.bound.given, self.bound.setting, self.options.seed)
+        with _memory_said(device):
+            machine = compile_plan(program, self.plan, self.bound.given, self.bound.setting, self.options.seed)
         self.record = Record(self.bound)
         self.executor = Executor(machine, self.record, self.options.run_on)
         self.seconds = 0.0
@@ -179,7 +211,8 @@ class Run:
         while True:
             began = time.perf_counter()
             try:
-                next(steps)
+                with _memory_said(self.bound.setting.device):
+                    next(steps)
             except StopIteration:
                 self.seconds += time.perf_counter() - began
                 return

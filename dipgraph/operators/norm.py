@@ -65,7 +65,7 @@ def norm_bounds(op: LinearOperator, *, tolerance: float = 1e-4, seed: int = 0) -
     B. N. Parlett, *The Symmetric Eigenvalue Problem* (1998), section 13.
     """
     if not tolerance > 0:
-        raise InputError(f"tolerance is {tolerance!r}", where="tolerance", remedy="Give a positive number.")
+        raise InputError(f"tolerance is {tolerance!r}", where="tolerance", remedy="give a positive number")
     kind = type(op).__name__
     args: tuple[Any, ...] = getattr(op, "args", ())
     # PyLops' own wrappers around another operator change its norm in a known way.

@@ -8,6 +8,7 @@ import pytest
 
 from dipgraph.data.problem import Problem
 from dipgraph.language import Faults
+from dipgraph.signatures.errors import InputError
 from tests.engine.small import SIDE, finish, problem, start
 
 POISSON = """recipe: 1
@@ -55,7 +56,7 @@ def test_counts_that_a_problem_lacks_are_one_message() -> None:
     with pytest.raises(Faults) as caught:
         finish(POISSON.replace("COUNT", "1").replace("START", "ones(X)"), on=problem())
     (fault,) = caught.value.faults
-    assert (fault.code, fault.mark.line + 1) == ("E801", 10)
+    assert (fault.code, fault.mark.line + 1, fault.mark.column + 1) == ("E801", 10, 59)
     assert "has no 'counts' and no 'blank'" in fault.message or "has no 'blank' and no 'counts'" in fault.message
     assert "kind: poisson" in fault.advice
 
@@ -80,3 +81,18 @@ def test_an_image_too_small_for_a_network_is_refused_before_the_run() -> None:
         start(UNET.replace("SCALES", "4"))
     (fault,) = caught.value.faults
     assert (fault.code, fault.mark.line + 1, fault.mark.column + 1) == ("E802", 2, 16)
+
+
+def test_a_network_beyond_the_memory_is_refused_before_it_is_made() -> None:
+    with pytest.raises(Faults, match=r"channels 1000000, scales 2.* PiB, and this machine has") as caught:
+        start(UNET.replace("channels: 2", "channels: 1000000").replace("SCALES", "2"))
+    (fault,) = caught.value.faults
+    assert (fault.code, fault.mark.line + 1, fault.mark.column + 1) == ("E802", 2, 16)
+
+
+def test_memory_that_fails_a_run_is_one_message() -> None:
+    """What no estimate foresees: a noise of so many channels."""
+    text = UNET.replace("SCALES", "1").replace("ones(X)", "ones(X)\n  - w: {input.noise: {channels: 2000000000000}}")
+    text = text.replace("image: x", "image: x, w: w")
+    with pytest.raises(InputError, match=r"the memory of 'cpu', .* does not suffice: one array takes"):
+        finish(text)
