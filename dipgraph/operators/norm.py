@@ -162,7 +162,7 @@ def _lanczos(op: LinearOperator, tolerance: float, seed: int) -> Bounds:
         if not math.isfinite(length):
             raise InputError(
                 f"{type(op).__name__} or its adjoint gives values that are not finite",
-                remedy="Look for a division by 0 or an array that is not filled in its _matvec and _rmatvec.",
+                remedy="look for a division by 0 or an array that is not filled in its _matvec and _rmatvec",
             )
         values, vectors = eigh_tridiagonal(diagonal, off)
         ritz, residual = float(values[-1]), length * abs(float(vectors[-1, -1]))
