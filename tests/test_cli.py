@@ -5,12 +5,15 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import signal
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tifffile
+import torch
 from click.testing import CliRunner
 
 from dipgraph.cli import main
@@ -163,6 +166,110 @@ def test_mistakes_get_one_clear_message(name, tmp_path, monkeypatch):
     arguments, said = MISTAKES[name]
     assert said in call(*arguments, code=2)
     assert not list(tmp_path.rglob("summary.json"))
+
+
+DENOISED = """recipe: 1
+params: {weights: {file: none}, sigma: 0.1}
+steps:
+  - repeat:
+      count: 2
+      carry: {x: fbp(y)}
+      steps:
+        - x: {STEP}
+track: x
+returns: {image: x}
+"""
+POISSON = """recipe: 1
+networks: {f: {network.unet: {channels: 2, scales: 2}}}
+steps:
+  - z: {input.noise: {std: 0.1}}
+  - repeat:
+      count: 2
+      steps:
+        - f:
+            minimise:
+              optimiser: {adam: {rate: 1e-3}}
+              let: [x: f(z)]
+              loss: [fidelity.poisson: {of: A(x), counts: counts, blank: blank, unit: data_unit}]
+track: x
+returns: {image: x}
+"""
+DNCNN = "denoise.dncnn: {of: x, sigma: sigma, weights: weights}"
+BALL = "project.ball: {of: x, radius: RADIUS}"
+REFUSED = {
+    "weights of another network": (DNCNN, ["weights=foreign.pth"], "E802", "another network than denoise.dncnn"),
+    "a file that holds no weights": (DNCNN, ["weights=text.pth"], "E802", "is no weights file"),
+    "a network in place of its weights": (DNCNN, ["weights=nested.pth"], "E802", "no state dict"),
+    "weights that are not there": (DNCNN, ["weights=nowhere.pth"], "E706|E802|E206", "nowhere.pth"),
+    "no weights": (DNCNN, [], "E802", "needs a file with the network's weights"),
+    "no bm3d": ("denoise.bm3d: {of: x, sigma: sigma}", [], "E802", 'pip install "dipgraph[bm3d]"'),
+    "no wavelets": ("denoise.wavelet: {of: x, sigma: sigma}", [], "E802", 'pip install "dipgraph[wavelets]"'),
+    "no deepinv": ("denoise.drunet: {of: x, sigma: sigma, weights: weights}", ["weights=foreign.pth"], "E802",
+                   'pip install "dipgraph[deepinv]"'),
+    "no pyproximal": ("prox.pyproximal: {of: x, weight: sigma, functional: l1}", [], "E802",
+                      'pip install "dipgraph[pyproximal]"'),
+    "sigma of 0": ("denoise.nlm: {of: x, sigma: sigma}", ["sigma=0.0"], "E405", "it must be a number, above 0"),
+    "negative sigma": ("denoise.tv: {of: x, sigma: sigma}", ["sigma=-0.1"], "E405", "it must be a number, at least 0"),
+    "sigma of the problem, which is 0": ("denoise.nlm: {of: x, sigma: noise_level}", ["problem.noise=0"], "E803",
+                                         "noise_level is 0 on the problem 'walnut_phantom'"),
+    "sigma without a value": ("denoise.nlm: {of: x, sigma: 0/norm(zeros(X))}", [], "E803", "'sigma' is nan"),
+    "a ball of radius 0": (BALL.replace("RADIUS", "0"), [], "E405", "it must be a number, above 0"),
+    "a ball of computed radius 0": (BALL.replace("RADIUS", "2*noise_level"), ["problem.noise=0"], "E803",
+                                    "it must be a number, above 0"),
+}  # fmt: skip
+
+
+def only_fault(arguments: list[str]) -> str:
+    """What a command that finds one fault says: a place and a code, once."""
+    said = call(*arguments, code=2)
+    assert len(re.findall(r"^\S+:\d+:\d+: [EW]\d+ ", said, flags=re.MULTILINE)) == 1, said
+    return said
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_a_block_cannot_take_gets_one_located_message(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for package in ("bm3d", "pywt", "deepinv", "deepinv.models", "deepinv.models.drunet", "pyproximal"):
+        monkeypatch.setitem(sys.modules, package, None)
+    torch.save({"conv.weight": torch.ones(2)}, "foreign.pth")
+    torch.save({"model": {"conv.weight": torch.ones(2)}}, "nested.pth")
+    Path("text.pth").write_text("no weights")
+    step, settings, code, said = REFUSED[name]
+    Path("r.yaml").write_text(DENOISED.replace("STEP", step))
+    small = ["problem.size=32", "problem.views=10", *settings]
+    output = only_fault(["run", "r.yaml", "--out", "o", *(word for each in small for word in ("--set", each))])
+    assert re.search(rf"r\.yaml:\d+:\d+: ({code}) |--set:1:\d+: ({code}) ", output), output
+    assert said in output
+    assert not list(tmp_path.rglob("summary.json"))
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [("0", "E206 'sigma' is 0; it must be above 0"), ("-1", "E206 'sigma' is -1; it must be above 0"),
+     ("nan", "E201 'nan' is no parameter")],
+)  # fmt: skip
+def test_a_strength_out_of_range_is_told_where_it_is_set(value, said):
+    output = only_fault(["run", "admm_denoiser", "--set", f"sigma={value}"])
+    assert output.startswith(f"--set:1:7: {said}")
+
+
+def test_shipped_recipes_refuse_what_they_cannot_do(tmp_path):
+    tiny = [*TINY, "--out", str(tmp_path / "o")]
+    many = only_fault(["run", "subset_sgd", *tiny, "--set", "subsets=11"])
+    assert "E802 subset.next: 11 subsets of 10 views" in many
+    assert "Use at most 10" in many
+    ball = only_fault(
+        ["run", "constrained", *tiny, "--set", "inner=2", "--set", "noise=known", "--set", "problem.noise=0"]
+    )
+    assert "E803 'radius' is 0; it must be a number, above 0" in ball
+    assert not list(tmp_path.rglob("summary.json"))
+
+
+def test_counts_that_a_problem_lacks_are_one_located_message(tmp_path):
+    (tmp_path / "r.yaml").write_text(POISSON)
+    said = only_fault(["run", str(tmp_path / "r.yaml"), "--set", "problem.size=32", "--out", str(tmp_path / "o")])
+    assert "E801 the problem 'walnut_phantom' has no 'counts' and no 'blank'" in said
+    assert "kind: poisson" in said
 
 
 TEXTS = {

@@ -38,7 +38,9 @@ NUMERICS = {"torch", "numpy", "scipy", "pylops", "astra", "cupy", "skimage", "h5
 METHODS = {
     "admm", "apg", "aseq", "aseqdip", "deep_image_prior", "deep_red", "deepred", "dip", "dps", "fista", "hqs", "pdhg",
     "pnp", "red_apg", "self_guided", "sirt", "tv", "vanilla", "wtv",
+    *(path.stem for path in SHIPPED if path.parent.name == "recipes"),
 }  # fmt: skip
+"""Methods by every name they go by: each shipped recipe's, and the words that such names are made of."""
 
 
 def name(path: Path) -> str:

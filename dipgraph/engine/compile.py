@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 import torch
 
+from dipgraph.engine.bounds import Demands, guard
 from dipgraph.engine.functions import FUNCTIONS
 from dipgraph.engine.memory import refuse_too_large
 from dipgraph.graph import Body, Loop, Operation, Plan, Training, Value
@@ -105,14 +106,19 @@ def stream_seed(seed: int, key: str) -> int:
     return int.from_bytes(hashlib.sha256(f"{seed}:{key}".encode()).digest()[:7], "little")
 
 
-def compile_plan(program: Program, plan: Plan, given: dict[str, Any], setting: Any, seed: int) -> Machine:
-    """The machine that runs a plan on a bound problem."""
-    return _Compiler(program, plan, given, setting, seed).machine()
+def compile_plan(
+    program: Program, plan: Plan, given: dict[str, Any], setting: Any, seed: int, wanted: Demands
+) -> Machine:
+    """The machine that runs a plan on a bound problem; ``wanted`` is what ports ask of numbers not known yet."""
+    return _Compiler(program, plan, given, setting, seed, wanted).machine()
 
 
 class _Compiler:
-    def __init__(self, program: Program, plan: Plan, given: dict[str, Any], setting: Any, seed: int) -> None:
+    def __init__(
+        self, program: Program, plan: Plan, given: dict[str, Any], setting: Any, seed: int, wanted: Demands
+    ) -> None:
         self.program, self.plan, self.given, self.setting, self.seed = program, plan, given, setting, seed
+        self.wanted = wanted
         self.slot = {value: number for number, value in enumerate(plan.values)}
         for value in plan.given.values():
             self.slot.setdefault(value, len(self.slot))
@@ -161,17 +167,20 @@ class _Compiler:
         """What a block's construction gives; a user's mistake found there is told with its place in the recipe."""
         try:
             return make()
-        except Faults:
-            raise
         except DipgraphError as error:
-            report = Report()
-            settings = ", ".join(f"{name} {value}" for name, value in call.settings.items() if type(value) is int)
-            what = f"{call.signature.name}{f' ({settings})' * bool(settings)}: {error.what}"
-            report.add("E802", what, call.mark, error.remedy)
-            raise Faults(report.faults) from error
+            raise refused(call, error) from error
 
     def body(self, body: Body) -> Calls:
-        return Calls([self.operation(operation) for operation in body.operations])
+        items: list[Plain | CompiledLoop | CompiledTraining] = []
+        for operation in body.operations:
+            items.append(self.operation(operation))
+            items += self.guards(operation.outputs, body)
+        return Calls(items)
+
+    def guards(self, made: Iterable[Value], body: Body) -> list[Plain]:
+        """Checks of numbers against the ports they are wired to: of what is made once, even if that waits for it."""
+        waits = body is self.plan.body
+        return [guard(self.slot[value], self.wanted[value], waits=waits) for value in made if value in self.wanted]
 
     def operation(self, operation: Operation) -> Plain | CompiledLoop | CompiledTraining:
         if operation.loop is not None:
@@ -211,11 +220,12 @@ class _Compiler:
             (argument(signature, port), slot)
             for port, slot in zip(operation.ports, self.slots(operation.inputs), strict=True)
         ]
-        return _block(function, wires, self.slots(operation.outputs), signature.is_tuple)
+        return _block(call, function, wires, self.slots(operation.outputs))
 
     def loop(self, operation: Operation, loop: Loop) -> CompiledLoop:
         slot = self.slot
         calls = self.body(loop.body)
+        calls.items[:0] = self.guards([carried.inside for carried in loop.carried], loop.body)
         resets = [
             self.blocks[inner.key]
             for inner in loop.body.walk()
@@ -289,20 +299,38 @@ def _plain(function: Callable[..., Any], inputs: list[int], output: int) -> Plai
     return many
 
 
-def _block(function: Callable[..., Any], wires: list[tuple[str, int]], outputs: list[int], several: bool) -> Plain:
-    if not several:
+def _block(call: Call, function: Callable[..., Any], wires: list[tuple[str, int]], outputs: list[int]) -> Plain:
+    """A block's call on slots; a user's mistake that the block finds is told with its place in the recipe."""
+    if not call.signature.is_tuple:
         output = outputs[0]
 
         def single(slots: Slots) -> None:
-            slots[output] = function(**{port: slots[i] for port, i in wires})
+            try:
+                slots[output] = function(**{port: slots[i] for port, i in wires})
+            except DipgraphError as error:
+                raise refused(call, error) from error
 
         return single
 
     def tupled(slots: Slots) -> None:
-        for output, value in zip(outputs, function(**{port: slots[i] for port, i in wires}), strict=False):
+        try:
+            values = function(**{port: slots[i] for port, i in wires})
+        except DipgraphError as error:
+            raise refused(call, error) from error
+        for output, value in zip(outputs, values, strict=False):
             slots[output] = value
 
     return tupled
+
+
+def refused(call: Call, error: DipgraphError) -> Faults:
+    """What a block refuses, with its place in the recipe."""
+    name = call.signature.name
+    settings = ", ".join(f"{word} {value}" for word, value in call.settings.items() if type(value) is int)
+    what = error.what if name in error.what else f"{name}{f' ({settings})' * bool(settings)}: {error.what}"
+    report = Report()
+    report.add("E802", what, call.mark, error.remedy)
+    return Faults(report.faults)
 
 
 def _construct(signature: Signature, settings: Any, extra: dict[str, Any]) -> Any:

@@ -21,6 +21,7 @@ from torch import Tensor
 from dipgraph.data.problem import Problem
 from dipgraph.data.scores import matthews, otsu, psnr, ssim
 from dipgraph.engine.binding import Bound, bind, check_binding, choose_device
+from dipgraph.engine.bounds import check_numbers
 from dipgraph.engine.compile import compile_plan
 from dipgraph.engine.executor import Executor, Frame
 from dipgraph.engine.record import Record
@@ -178,8 +179,10 @@ class Run:
         self.plan: Plan = build(program)
         self.bound: Bound = bind(problem, device, self.options.dtype)
         check_binding(program, self.plan, self.bound)
+        given = self.bound.given
+        wanted = check_numbers(self.plan, given, problem.name)
         with _memory_said(device):
-            machine = compile_plan(program, self.plan, self.bound.given, self.bound.setting, self.options.seed)
+            machine = compile_plan(program, self.plan, given, self.bound.setting, self.options.seed, wanted)
         self.record = Record(self.bound)
         self.executor = Executor(machine, self.record, self.options.run_on)
         self.seconds = 0.0

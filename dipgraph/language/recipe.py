@@ -95,7 +95,7 @@ def settle_recipe(
     report.faults += recipe.faults
     values = recipe.parameters.settle(report, preset, settings)
     program, found = _program(recipe, values, signatures)
-    report.faults += found.faults
+    report.faults += found.errors  # a warning is only true if it is for every word: that is for check to say
     report.settle()
     assert program is not None, "a recipe without faults is a program"
     return program
