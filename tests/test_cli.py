@@ -256,8 +256,9 @@ def test_a_strength_out_of_range_is_told_where_it_is_set(value, said):
 def test_shipped_recipes_refuse_what_they_cannot_do(tmp_path):
     tiny = [*TINY, "--out", str(tmp_path / "o")]
     many = only_fault(["run", "subset_sgd", *tiny, "--set", "subsets=11"])
-    assert "E802 subset.next: 11 subsets of 10 views" in many
-    assert "Use at most 10" in many
+    assert "E802 subset.next" in many
+    assert "11 subsets of 10 views" in many
+    assert "use at most 10" in many
     ball = only_fault(
         ["run", "constrained", *tiny, "--set", "inner=2", "--set", "noise=known", "--set", "problem.noise=0"]
     )
