@@ -3,95 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import torch
 
 from dipgraph.engine.functions import FUNCTIONS
+from dipgraph.engine.machine import Calls, CompiledLoop, CompiledTraining, Machine, Made, Plain, Slots
+from dipgraph.engine.state import Attributes, Stateful, Stream
 from dipgraph.graph import Body, Loop, Operation, Plan, Training, Value
 from dipgraph.language.diagnostics import Faults, Report
 from dipgraph.language.program import Call, Program
 from dipgraph.signatures.block import Signature
 from dipgraph.signatures.errors import DipgraphError
+from dipgraph.signatures.spaces import Number, Switch, Vector
 
-Slots = list[Any]
-Plain = Callable[[Slots], None]
-
-
-@dataclass
-class Calls:
-    """A body ready to run: calls that return at once, and nested bodies in between."""
-
-    items: list[Plain | CompiledLoop | CompiledTraining]
-
-    @property
-    def plain(self) -> list[Plain]:
-        """The calls of a body without nested ones."""
-        assert all(callable(item) for item in self.items), "a minimise holds plain calls only"
-        return self.items  # type: ignore[return-value]
-
-
-@dataclass
-class CompiledLoop:
-    """A repeat: slots of what it carries and hands out, and its body."""
-
-    key: str
-    loop: Loop
-    calls: Calls
-    enter: list[tuple[int, int]]
-    again: list[tuple[int, int]]
-    exports: list[tuple[int, int]]
-    index: int | None
-    until: int | None
-    track: int | None
-    resets: list[Any] = field(default_factory=list)
-
-
-@dataclass
-class CompiledTraining:
-    """A minimise: slots of its targets, terms and rates, and the calls that make the terms."""
-
-    key: str
-    training: Training
-    calls: list[Plain]
-    targets: list[tuple[str, int, int, int, bool]]
-    """(name, slot before, slot inside, slot after, whether it is a network)."""
-    terms: list[int]
-    rates: dict[str, int]
-    exports: list[tuple[int, int]]
-    random: list[str]
-
-
-@dataclass
-class Machine:
-    """Everything that a run holds: slots, and state by the key of the step it belongs to."""
-
-    slots: Slots
-    calls: Calls
-    epilogue: list[Plain]
-    returns: dict[str, int]
-    networks: dict[str, torch.nn.Module]
-    blocks: dict[str, Any]
-    """Instances of blocks with settings or state."""
-    streams: dict[str, torch.Generator]
-    injected: dict[str, Any]
-    seed: int
-    device: torch.device
-
-    def trainings(self) -> Iterator[CompiledTraining]:
-        """Every minimise of the run."""
-        yield from _trainings(self.calls)
-
-
-def _trainings(calls: Calls) -> Iterator[CompiledTraining]:
-    for item in calls.items:
-        if isinstance(item, CompiledLoop):
-            yield from _trainings(item.calls)
-        elif isinstance(item, CompiledTraining):
-            yield item
+CONSTANT = ("literal", "given", "network")
+"""Values that stand from the start."""
 
 
 def stream_seed(seed: int, key: str) -> int:
@@ -112,6 +41,7 @@ class _Compiler:
             self.slot.setdefault(value, len(self.slot))
         self.blocks: dict[str, Any] = {}
         self.streams: dict[str, torch.Generator] = {}
+        self.made: list[Made] = []
 
     def machine(self) -> Machine:
         slots: Slots = [None] * len(self.slot)
@@ -126,8 +56,9 @@ class _Compiler:
         calls = self.body(self.plan.body)
         epilogue = self.body(self.plan.epilogue).plain
         returns = {name: self.slot[value] for name, value in self.plan.returns.items()}
-        return Machine(slots, calls, epilogue, returns, networks, self.blocks, self.streams,
-                       {"setting": self.setting}, self.seed, self.setting.device)  # fmt: skip
+        constants = frozenset(slot for value, slot in self.slot.items() if value.origin in CONSTANT)
+        return Machine(slots, calls, epilogue, returns, networks, self.blocks, self.streams, self.made,
+                       self.setting.device, constants)  # fmt: skip
 
     def network(self, name: str, call: Call) -> torch.nn.Module:
         """A network with weights drawn from its own stream."""
@@ -156,9 +87,20 @@ class _Compiler:
             return self.loop(operation, operation.loop)
         if operation.training is not None:
             return self.training(operation, operation.training)
+        outputs = self.slots(operation.outputs)
         if operation.sort == "function":
-            return _plain(FUNCTIONS[operation.name], self.slots(operation.inputs), self.slot[operation.outputs[0]])
-        return self.block(operation)
+            call = _plain(FUNCTIONS[operation.name], self.slots(operation.inputs), outputs[0])
+        else:
+            call = self.block(operation)
+        if all(isinstance(output.type, Vector | Number | Switch) for output in operation.outputs):
+            return call
+        parts: list[Stateful] = []
+        if operation.key in self.streams:
+            parts.append(Stream(self.streams[operation.key]))
+        if operation.key in self.blocks:
+            parts.append(Attributes(self.blocks[operation.key]))
+        self.made.append(Made(call, self.slots(operation.inputs), outputs, parts))
+        return self.made[-1]
 
     def slots(self, values: tuple[Value, ...]) -> list[int]:
         return [self.slot[value] for value in values]

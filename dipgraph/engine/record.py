@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import csv
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from dipgraph.data.scores import DevicePsnr
 from dipgraph.engine.binding import Bound
-from dipgraph.engine.compile import CompiledTraining
+from dipgraph.engine.machine import CompiledTraining
 
 BATCH = 64
 """Entries that the device keeps before the host reads them."""
@@ -87,6 +89,28 @@ class Record:
             ):
                 self.entries.setdefault(step, Entry(step)).psnr = value
             self._scores.clear()
+
+    def state_dict(self) -> dict[str, Any]:
+        """The history, as one table."""
+        self.flush()
+        names = list(self.names)
+        rows = [[entry.loss, entry.psnr, *(entry.terms.get(name, math.nan) for name in names)]
+                for entry in self.entries.values()]  # fmt: skip
+        return {
+            "names": names,
+            "steps": torch.tensor(list(self.entries), dtype=torch.int64),
+            "rows": torch.tensor(rows, dtype=torch.float64).reshape(len(rows), 2 + len(names)),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on with a history."""
+        self._losses.clear()
+        self._scores.clear()
+        self.names = dict.fromkeys(state["names"])
+        self.entries = {}
+        for step, (loss, score, *terms) in zip(state["steps"].tolist(), state["rows"].tolist(), strict=True):
+            known = {name: term for name, term in zip(self.names, terms, strict=True) if not math.isnan(term)}
+            self.entries[step] = Entry(step, loss, known, score)
 
     @property
     def peak(self) -> tuple[int, float] | None:

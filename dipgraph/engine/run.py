@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -185,6 +185,19 @@ class Run:
                 return
             self.seconds += time.perf_counter() - began
             yield self
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that the rest of the run depends on; may be asked for after each item of the iteration.
+
+        It shares memory with the run: :func:`dipgraph.engine.state.snapshot` copies it.
+        """
+        return {"executor": self.executor.state_dict(), "record": self.record.state_dict(), "seconds": self.seconds}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on where another run of the same recipe, problem and options stood: to the same numbers, bit for bit."""
+        self.executor.load_state_dict(state["executor"])
+        self.record.load_state_dict(state["record"])
+        self.seconds = state["seconds"]
 
     def score(self, image: NDArray[Any]) -> Score:
         """The scores of an image in the problem's unit."""
