@@ -17,6 +17,7 @@ from dipgraph.signatures.errors import DipgraphError
 INTERRUPTED = 130
 SETTING = click.option("--set", "settings", multiple=True, metavar="NAME=VALUE",
                        help="Set a parameter; problem.NAME sets one of the problem's. Repeatable.")  # fmt: skip
+QUIET = click.option("--quiet", "-q", is_flag=True, help="Print nothing but warnings and errors.")
 PRESET = click.option("--preset", metavar="NAME", help="Use one of the recipe's presets.")
 
 
@@ -60,15 +61,38 @@ def main() -> None:
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of every random stream.")
 @click.option("--threads", type=click.IntRange(min=1), help="CPU threads [default: all].")
 @click.option("--run-on", is_flag=True, help="Run every loop to its count; note where it would have stopped.")
-@click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors.")
+@click.option("--checkpoint-every", default="30s", show_default=True, metavar="STEPS|TIME",
+              help="Save the run's state: 500 (steps), 30s, 5min, 2h, or never.")  # fmt: skip
+@QUIET
 @guarded
-def run(recipe: str, problem: str, settings: tuple[str, ...], preset: str | None, quiet: bool, **options: Any) -> None:
+def run(recipe: str, problem: str, settings: tuple[str, ...], preset: str | None, **options: Any) -> None:
     """Run RECIPE on a problem and write the results to a folder."""
     from dipgraph.reports.running import run_and_report
 
-    interrupted = run_and_report(recipe, problem, settings, preset, quiet=quiet, **options)
-    if interrupted:
-        sys.exit(INTERRUPTED)
+    sys.exit(run_and_report(recipe, problem, settings, preset, **options))
+
+
+@main.command()
+@click.argument("folder", metavar="RUN", type=click.Path(path_type=Path))
+@click.option("--checkpoint-every", metavar="STEPS|TIME", help="As for run [default: as the run was begun].")
+@QUIET
+@guarded
+def resume(folder: Path, **options: Any) -> None:
+    """Go on with the interrupted or killed run in the folder RUN, to the very result it would have had."""
+    from dipgraph.reports.running import resume_and_report
+
+    sys.exit(resume_and_report(folder, **options))
+
+
+@main.command()
+@click.argument("folder", metavar="RUN", type=click.Path(path_type=Path))
+@QUIET
+@guarded
+def rerun(folder: Path, **options: Any) -> None:
+    """Run once more what the folder RUN holds and compare: exit code 0 if the image is the same, bit for bit."""
+    from dipgraph.reports.running import rerun_and_report
+
+    sys.exit(rerun_and_report(folder, **options))
 
 
 @main.command()

@@ -55,7 +55,7 @@ def folder(tmp_path_factory) -> Path:
 def test_a_run_leaves_its_folder(folder):
     assert {path.name for path in folder.iterdir()} == {
         "reconstruction.tiff", "reconstruction.png", "stopped.tiff", "stopped.png", "history.csv", "recipe.yaml",
-        "problem.yaml", "summary.json", "weights.safetensors",
+        "problem.yaml", "summary.json", "weights.safetensors", "run.json", "citations.bib",
     }  # fmt: skip
     image = tifffile.imread(folder / "reconstruction.tiff")
     assert (image.dtype, image.shape) == (np.float32, (32, 32))
@@ -219,7 +219,8 @@ def test_interrupting_keeps_what_was_reached(tmp_path, monkeypatch):
 def test_interrupting_before_the_first_image_says_so(tmp_path, monkeypatch):
     interrupt_at(1, monkeypatch)
     said = call("run", "admm_denoiser", *TINY, "--set", "inner=2", "--out", str(tmp_path / "o"), code=130)
-    assert "nothing to keep" in said
+    assert "no image yet" in said
+    assert "dipgraph resume" in said
     assert not (tmp_path / "o" / "summary.json").exists()
 
 

@@ -3,12 +3,47 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from dipgraph.engine.run import Run
+from dipgraph.signatures.errors import DipgraphError
+
+LOWER = "lower channels or scales, the samples of a batch, a stopper's window, or the problem's size"
+"""What to do where memory does not suffice."""
+
+
+class OutOfMemoryError(DipgraphError):
+    """A run that needs more memory than there is."""
+
+
+@contextmanager
+def memory_told(run: Run | None = None) -> Iterator[None]:
+    """Within, an allocation that fails is told with what the run needs and what to lower.
+
+    Raises
+    ------
+    OutOfMemoryError
+        In place of what torch, NumPy or Python raise.
+    """
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not _is_shortage(error):
+            raise
+        needed = "" if run is None else f"; {estimate(run).said()}"
+        step = "" if run is None else f" after step {run.steps}"
+        raise OutOfMemoryError(f"the memory does not suffice{step}{needed}", remedy=LOWER) from error
+
+
+def _is_shortage(error: Exception) -> bool:
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    return any(words in str(error) for words in ("not enough memory", "can't allocate memory", "out of memory"))
 
 
 @dataclass(frozen=True)

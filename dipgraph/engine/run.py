@@ -33,6 +33,7 @@ class Outcome(enum.StrEnum):
     COMPLETED = "ran to the end of its budget"
     STOPPED = "stopped by the recipe's own rule"
     INTERRUPTED = "interrupted; what was reached is kept"
+    DIVERGED = "diverged; the last good state is kept"
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,8 @@ class Run:
     """A run under way.
 
     Iterate over it: each item is the run itself after one gradient step (after one iteration, where the recipe takes
-    no gradient steps). :meth:`result` may be called at any time.
+    no gradient steps). :meth:`result` may be called at any time. A run whose loss is no longer finite halts with a
+    :class:`~dipgraph.engine.record.DivergedError`.
 
     Parameters
     ----------
@@ -152,6 +154,7 @@ class Run:
         self.executor = Executor(machine, self.record, self.options.run_on)
         self.seconds = 0.0
         self.is_interrupted = False
+        self.is_diverged = False
 
     @property
     def steps(self) -> int:
@@ -181,10 +184,33 @@ class Run:
             try:
                 next(steps)
             except StopIteration:
+                self.record.flush()
+                self._refuse_divergence()
                 self.seconds += time.perf_counter() - began
                 return
             self.seconds += time.perf_counter() - began
+            self._refuse_divergence()
             yield self
+
+    def _refuse_divergence(self) -> None:
+        """Halt where the record found numbers that are not finite; it reads them in batches, so somewhat late."""
+        if self.record.fault is not None:
+            self.is_diverged = True
+            raise self.record.fault
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether all that was read is finite, and so are the networks and images under training."""
+        self.record.flush()
+        if self.record.fault is not None:
+            return False
+        executor = self.executor
+        trained: list[Tensor] = [
+            tensor for network in executor.machine.networks.values() for tensor in network.parameters()
+        ]
+        trained += [leaf for trainer in executor.trainers.values() for leaf in trainer.leaves.values()]
+        with torch.no_grad():
+            return all(bool(torch.isfinite(tensor).all()) for tensor in trained)
 
     def state_dict(self) -> dict[str, Any]:
         """All that the rest of the run depends on; may be asked for after each item of the iteration.
@@ -225,7 +251,9 @@ class Run:
         last = self.bound.physical(final["image"])
         self.record.flush()
         outcome = Outcome.COMPLETED
-        if self.is_interrupted:
+        if self.is_diverged:
+            outcome = Outcome.DIVERGED
+        elif self.is_interrupted:
             outcome = Outcome.INTERRUPTED
         elif executor.stopped_at is not None:
             outcome = Outcome.STOPPED

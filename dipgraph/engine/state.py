@@ -159,6 +159,6 @@ def snapshot(part: Stateful) -> tuple[Any, dict[str, Tensor]]:
     return packer.pack(part.state_dict()), packer.tensors
 
 
-def restore(part: Stateful, tree: Any, tensors: Mapping[str, Tensor], device: torch.device) -> None:
-    """Give a part the state that :func:`snapshot` took."""
-    part.load_state_dict(Unpacker(tensors, device).unpack(tree))
+def restore(part: Stateful, tree: Any, tensors: Mapping[str, Tensor], device: torch.device | None = None) -> None:
+    """Give a part, on the host or the device that is named, the state that :func:`snapshot` took."""
+    part.load_state_dict(Unpacker(tensors, device or torch.device("cpu")).unpack(tree))

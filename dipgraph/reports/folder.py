@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
-import os
 import re
+import shutil
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +16,16 @@ import numpy as np
 import tifffile
 import torch
 from PIL import Image as Picture
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 import dipgraph
 from dipgraph.data.problem import Problem
+from dipgraph.engine.files import clear_parts, read_text, write_whole
 from dipgraph.engine.run import Result
 from dipgraph.signatures.errors import InputError
+
+RUN, RECIPE, PROBLEM, CITATIONS = "run.json", "recipe.yaml", "problem.yaml", "citations.bib"
+HISTORY, SUMMARY, CHECKPOINTS = "history.csv", "summary.json", "checkpoints"
 
 
 def prepare(out: str | Path | None, recipe: str, problem: str, *, overwrite: bool = False) -> Path:
@@ -32,9 +39,9 @@ def prepare(out: str | Path | None, recipe: str, problem: str, *, overwrite: boo
     folder = Path(out) if out is not None else Path("runs") / f"{recipe}-{problem}-{time.strftime('%Y%m%d-%H%M%S')}"
     if folder.is_file():
         raise InputError("the output folder is a file", where=str(folder), remedy="name a folder with --out")
-    if (folder / "summary.json").exists() and not overwrite:
+    if any((folder / name).exists() for name in (RUN, SUMMARY)) and not overwrite:
         raise InputError("the folder holds a run already", where=str(folder),
-                         remedy="name another with --out, or say --overwrite")  # fmt: skip
+                         remedy="name another with --out, say --overwrite, or go on: dipgraph resume")  # fmt: skip
     try:
         folder.mkdir(parents=True, exist_ok=True)
         probe = folder / ".write-test"
@@ -46,8 +53,28 @@ def prepare(out: str | Path | None, recipe: str, problem: str, *, overwrite: boo
     return folder
 
 
-def write(folder: Path, result: Result, problem: Problem, recipe_text: str) -> None:
-    """Write what a run delivers.
+def begin(folder: Path, texts: Mapping[str, str]) -> None:
+    """Write what the run is, before it begins; what an earlier run left is removed.
+
+    Raises
+    ------
+    StorageError
+        As everything here that writes: if the disk is full or the permission missing. A file stands whole or not at
+        all.
+    """
+    with contextlib.suppress(OSError):
+        shutil.rmtree(folder / CHECKPOINTS)
+    for name in (RUN, SUMMARY):
+        (folder / name).unlink(missing_ok=True)
+    clear_parts(folder)
+    for name, text in texts.items():
+        if name != RUN:
+            write_whole(folder / name, text)
+    write_whole(folder / RUN, texts[RUN])  # last: a folder with it can be resumed
+
+
+def write(folder: Path, result: Result, problem: Problem) -> None:
+    """Write what a run delivers; the summary last, so that it stands only where the rest does.
 
     ``reconstruction.tiff`` holds float32 in the problem's unit, ``reconstruction.png`` the same from 0 to the scale;
     further images and networks of the recipe stand under their own names.
@@ -60,18 +87,15 @@ def write(folder: Path, result: Result, problem: Problem, recipe_text: str) -> N
             value = value.state_dict()
         if isinstance(value, dict):
             state = {key: tensor.detach().cpu().contiguous() for key, tensor in value.items()}
-            save_file(state, folder / f"{stem}.safetensors")
+            write_whole(folder / f"{stem}.safetensors", save(state))
         elif isinstance(value, torch.Tensor) and value.ndim >= 4 and tuple(value.shape[2:]) == problem.shape:
             image = (value[0].double() * problem.scale).cpu().numpy().astype(np.float32)
             write_image(folder / stem, image[0] if image.shape[0] == 1 else image, problem)
         elif isinstance(value, torch.Tensor) and value.ndim >= 1:
-            tifffile.imwrite(folder / f"{stem}.tiff", value[0].float().cpu().numpy())
+            write_whole(folder / f"{stem}.tiff", _tiff(value[0].float().cpu().numpy()))
         else:
             numbers[name] = value.item() if isinstance(value, torch.Tensor) else value
-    result.record.write(folder / "history.csv")
-    (folder / "recipe.yaml").write_text(recipe_text)
-    if problem.resolved_text:
-        (folder / "problem.yaml").write_text(problem.resolved_text)
+    write_whole(folder / HISTORY, result.record.text())
     summary = result.summary() | {
         "returned": numbers,
         "unit": problem.value_unit,
@@ -79,32 +103,54 @@ def write(folder: Path, result: Result, problem: Problem, recipe_text: str) -> N
         "problem": problem.name,
         "version": dipgraph.__version__,
     }
-    replace_text(folder / "summary.json", json.dumps(_plain(summary), indent=2, allow_nan=False) + "\n")
+    write_whole(folder / SUMMARY, json_text(summary))
 
 
 def write_image(stem: Path, image: np.ndarray[Any, Any], problem: Problem) -> None:
     """An image as ``.tiff`` in the problem's unit, and as ``.png`` for a look at it."""
-    tifffile.imwrite(
-        stem.with_suffix(".tiff"),
-        np.ascontiguousarray(image, dtype=np.float32),
-        description=json.dumps({"unit": problem.value_unit, "pixel": problem.pixel, "length": problem.unit}),
-    )
+    description = json.dumps({"unit": problem.value_unit, "pixel": problem.pixel, "length": problem.unit})
+    values = np.ascontiguousarray(image, dtype=np.float32)
+    write_whole(stem.with_suffix(".tiff"), _tiff(values, description=description))
     if image.ndim == 2:
         grey = np.clip(np.nan_to_num(image / problem.scale), 0.0, 1.0)
-        Picture.fromarray(np.round(255 * grey).astype(np.uint8)).save(stem.with_suffix(".png"))
+        drawn = io.BytesIO()
+        Picture.fromarray(np.round(255 * grey).astype(np.uint8)).save(drawn, format="png")
+        write_whole(stem.with_suffix(".png"), drawn.getvalue())
 
 
-def replace_text(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
-    beside = path.with_name(f".{path.name}.part")
-    beside.write_text(text)
-    os.replace(beside, path)
+def read_summary(folder: Path) -> dict[str, Any] | None:
+    """The summary of a run that has ended or was interrupted; none of one that was killed."""
+    if not (folder / SUMMARY).exists():
+        return None
+    found: dict[str, Any] = read_json(folder / SUMMARY)
+    return found
+
+
+def read_json(path: Path) -> Any:
+    """What a JSON file of a run holds; raises :class:`InputError` where it is none."""
+    try:
+        return json.loads(read_text(path))
+    except ValueError:
+        raise InputError("is no JSON", where=str(path), remedy="it was changed since the run wrote it") from None
+
+
+def json_text(content: Any) -> str:
+    """Content as a JSON file holds it."""
+    return json.dumps(_plain(content), indent=2, allow_nan=False) + "\n"
+
+
+def _tiff(values: np.ndarray[Any, Any], **options: Any) -> bytes:
+    made = io.BytesIO()
+    tifffile.imwrite(made, values, **options)
+    return made.getvalue()
 
 
 def _plain(value: Any) -> Any:
     """A value as JSON holds it: NaN and infinity become null."""
     if isinstance(value, dict):
         return {key: _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
     if isinstance(value, float) and not np.isfinite(value):
         return None
     return value

@@ -1,21 +1,136 @@
-"""`dipgraph run`: a run with its live view, its folder and its table."""
+"""`dipgraph run`, `resume` and `rerun`: a run with its live view, its folder, its checkpoints and its table."""
 
 from __future__ import annotations
 
 import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import click
+import numpy as np
+import tifffile
+import torch
 from rich.console import Console
 
 from dipgraph.blocks import registry
-from dipgraph.data.problem_file import load_problem
+from dipgraph.data.problem_file import load_problem, read_problem
 from dipgraph.data.shipped import load_recipe
+from dipgraph.engine.checkpoint import Checkpoints
+from dipgraph.engine.files import StorageError, read_text, write_whole
+from dipgraph.engine.memory import memory_told
+from dipgraph.engine.record import DivergedError
 from dipgraph.engine.run import Options, Run
-from dipgraph.language import settle_recipe
+from dipgraph.engine.schedule import Schedule
+from dipgraph.language import Program, Recipe, settle_recipe
+from dipgraph.language.document import read
+from dipgraph.language.recipe import load
 from dipgraph.language.resolve import resolved_text
-from dipgraph.reports import folder, table
+from dipgraph.reports import folder, provenance, table
+from dipgraph.reports.folder import CHECKPOINTS, CITATIONS, HISTORY, PROBLEM, RECIPE, RUN
+from dipgraph.reports.interrupting import Interrupts
 from dipgraph.reports.progress import Bars
 from dipgraph.reports.settings import split
+from dipgraph.signatures.errors import InputError
+
+DIVERGED = 1
+"""Exit code of a run that diverged."""
+
+
+@dataclass
+class Job:
+    """A run that has a folder.
+
+    Parameters
+    ----------
+    run
+        The run.
+    where
+        Its folder.
+    checkpoints
+        Those of the run.
+    schedule
+        When the next is due.
+    quiet
+        Whether nothing but warnings and errors is printed.
+    """
+
+    run: Run
+    where: Path
+    checkpoints: Checkpoints
+    schedule: Schedule
+    quiet: bool
+
+    def finish(self) -> int:
+        """Run to the end, or to the step at which a signal came; write what there is. The exit code."""
+        run = self.run
+        fault: DivergedError | None = None
+        with Interrupts() as interrupts:
+            try:
+                with memory_told(run), Bars(run, Console(stderr=True, quiet=self.quiet)) as bars:
+                    for _ in run:
+                        bars.look()
+                        if self.schedule.is_due(run.steps, time.perf_counter()):
+                            self.keep()
+                        if interrupts.came is not None:
+                            run.is_interrupted = True
+                            break
+            except DivergedError as diverged:
+                fault = diverged
+            if run.is_interrupted and self.schedule.last_step != run.steps:
+                self.keep()
+            code = 0 if interrupts.came is None else 128 + interrupts.came
+            return self.diverged(fault) if fault is not None else self.deliver(code)
+
+    def keep(self) -> None:
+        """Write a checkpoint; where that fails the run goes on, and the ones before stand."""
+        began = time.perf_counter()
+        if not self.run.is_sound:
+            return
+        try:
+            self.checkpoints.write(self.run)
+        except StorageError as error:
+            click.echo(f"warning: no checkpoint of step {self.run.steps}: {error}\n  the run goes on", err=True)
+        now = time.perf_counter()
+        self.schedule.written(self.run.steps, now, now - began)
+
+    def deliver(self, code: int) -> int:
+        """Write and print what the run delivers; the exit code."""
+        run = self.run
+        if not run.has_image:
+            click.echo(
+                f"interrupted before the first iteration was done: there is no image yet\n  {self.advice}", err=True
+            )
+            return code
+        result = run.result()
+        try:
+            folder.write(self.where, result, run.problem)
+        except StorageError as error:
+            raise StorageError(error.what, where=error.where, remedy=f"{error.remedy}; then {self.advice}") from None
+        if not (run.is_interrupted or run.is_diverged):
+            self.checkpoints.clear()
+        if not self.quiet:
+            table.show(result, run.problem, Console())
+            print(self.where, file=sys.stdout)
+        if run.is_interrupted:
+            click.echo(self.advice, err=True)
+        return code
+
+    def diverged(self, fault: DivergedError) -> int:
+        """Deliver the last good state of a run that diverged; the exit code."""
+        found, _ = self.checkpoints.latest()
+        said = "no state before it was kept"
+        if found is not None:
+            found.give_to(self.run)
+            said = f"the state of step {found.step}, the last good one that was kept, is in {self.checkpoints.folder}"
+        click.echo(f"error: {fault.what}\n  {fault.remedy}\n  {said}", err=True)
+        return self.deliver(DIVERGED) if found is not None and self.run.has_image else DIVERGED
+
+    @property
+    def advice(self) -> str:
+        """How to go on."""
+        return f"go on with: dipgraph resume {self.where}"
 
 
 def run_and_report(
@@ -30,31 +145,124 @@ def run_and_report(
     seed: int,
     threads: int | None,
     run_on: bool,
+    checkpoint_every: str,
     quiet: bool,
-) -> bool:
-    """Run, write the folder, print the table; whether the run was interrupted."""
-    console = Console(stderr=True, quiet=quiet)
+) -> int:
+    """Run, write the folder, print the table; the exit code."""
+    schedule = Schedule.read(checkpoint_every)
     loaded = load_recipe(recipe)
     mine, theirs = split(settings)
     program = settle_recipe(loaded, registry(), preset, mine)
     bound = load_problem(problem, theirs)
     where = folder.prepare(out, loaded.name, bound.name, overwrite=overwrite)
-    run = Run(program, bound, Options(device, seed, threads, run_on))
-    console.print(f"{loaded.name} on {bound}", highlight=False)
-    try:
-        with Bars(run, console) as bars:
-            for _ in run:
-                bars.look()
-    except KeyboardInterrupt:
-        run.is_interrupted = True
-        if not run.has_image:
-            click.echo("interrupted before the first iteration was done: there is nothing to keep", err=True)
-            return True
-    result = run.result()
+    with memory_told():
+        run = Run(program, bound, Options(device, seed, threads, run_on))
+    Console(stderr=True, quiet=quiet).print(f"{loaded.name} on {bound}", highlight=False)
     text = resolved_text(loaded.source, loaded.parameters, dict(program.parameters))
-    head = f"# to run again: dipgraph run recipe.yaml --problem problem.yaml --seed {seed} --threads {result.threads}\n"
-    folder.write(where, result, bound, head + text)
-    if not quiet:
-        table.show(result, bound, Console())
-        print(where, file=sys.stdout)
-    return run.is_interrupted
+    # Below the text, so that each line keeps its number: steps without a name are known by it.
+    used = torch.get_num_threads()
+    foot = f"# to run again: dipgraph run {RECIPE} --problem {PROBLEM} --seed {seed} --threads {used}\n"
+    texts = {RECIPE: text + foot, PROBLEM: bound.resolved_text, CITATIONS: provenance.citations(program)}
+    told = provenance.facts(loaded, program, run, texts, sys.argv, checkpoint_every)
+    folder.begin(where, texts | {RUN: folder.json_text(told)})
+    checkpoints = Checkpoints(where / CHECKPOINTS, provenance.identity(run, texts))
+    return Job(run, where, checkpoints, schedule, quiet).finish()
+
+
+def resume_and_report(where: Path, *, checkpoint_every: str | None, quiet: bool) -> int:
+    """Go on with a run that was interrupted or killed; the exit code."""
+    told = _told(where)
+    outcome = (folder.read_summary(where) or {}).get("outcome")
+    if outcome in ("completed", "stopped"):
+        raise InputError("the run is complete: there is nothing to go on with", where=str(where))
+    if outcome == "diverged":
+        raise InputError("the run diverged: it would do so again", where=str(where),
+                         remedy="run anew with a lower rate, or weights in better proportion")  # fmt: skip
+    schedule = Schedule.read(checkpoint_every or told["checkpoint_every"])
+    *_, run, texts = _again(where, told)
+    checkpoints = Checkpoints(where / CHECKPOINTS, provenance.identity(run, texts))
+    found, said = checkpoints.latest()
+    for line in said:
+        click.echo(f"warning: {line}", err=True)
+    _check_texts(where, told, texts)
+    step = 0
+    if found is not None:
+        found.give_to(run)
+        schedule.written(found.step, time.perf_counter(), 0.0)
+        step = found.step
+    Console(stderr=True, quiet=quiet).print(
+        f"{where} goes on after step {step}" if step else f"{where} has no checkpoint: it begins anew", highlight=False
+    )
+    told["resumed"].append({"at": provenance.now(), "after_step": step, "command": sys.argv})
+    write_whole(where / RUN, folder.json_text(told))
+    return Job(run, where, checkpoints, schedule, quiet).finish()
+
+
+def rerun_and_report(where: Path, *, quiet: bool) -> int:
+    """Run once more what a folder holds, to as many steps, and compare; 0 if every bit of the image is the same."""
+    told = _told(where)
+    summary = folder.read_summary(where)
+    if summary is None:
+        raise InputError("the run has not ended: there is nothing to compare with", where=str(where),
+                         remedy=f"end it with: dipgraph resume {where}")  # fmt: skip
+    *_, run, texts = _again(where, told)
+    _check_texts(where, told, texts)
+    with Interrupts() as interrupts, memory_told(run), Bars(run, Console(stderr=True, quiet=quiet)) as bars:
+        for _ in run:
+            bars.look()
+            if interrupts.came is not None:
+                return 128 + interrupts.came
+            if run.steps >= summary["iterations"] and summary["outcome"] in ("interrupted", "diverged"):
+                break
+    result = run.result()
+    image = tifffile.imread(where / "reconstruction.tiff")
+    is_same = image.shape == result.image.shape and image.tobytes() == result.image.tobytes()
+    history = result.record.text() == (where / HISTORY).read_bytes().decode()
+    if is_same and history:
+        click.echo(f"{where}: the same again, bit for bit: the image and the {run.steps} steps of its history")
+        return 0
+    if is_same:
+        click.echo(f"{where}: the same image again, bit for bit; the history differs")
+    else:
+        worst = (
+            float(np.abs(image.astype(np.float64) - result.image).max()) if image.shape == result.image.shape else None
+        )
+        click.echo(f"{where}: another image: the largest difference is {worst:.3g} {run.problem.value_unit}"
+                   if worst is not None else f"{where}: another image, of another shape")  # fmt: skip
+    then, here = told["versions"], provenance.versions()
+    for name in dict.fromkeys([*then, *here]):
+        if then.get(name) != here.get(name):
+            click.echo(f"  {name}: {then.get(name, 'none')} then, {here.get(name, 'none')} now")
+    model = provenance.device_name(run.bound.setting.device)
+    if told["machine"]["device"] != model:
+        click.echo(f"  device: {told['machine']['device']} then, {model} now")
+    return 0 if is_same else 1
+
+
+def _told(where: Path) -> dict[str, Any]:
+    """What the folder says of its run."""
+    if not (where / RUN).is_file():
+        raise InputError("holds no run", where=str(where), remedy=f"name the folder of a run, which holds {RUN}")
+    told: dict[str, Any] = folder.read_json(where / RUN)
+    return told
+
+
+def _again(where: Path, told: dict[str, Any]) -> tuple[Recipe, Program, Run, dict[str, str]]:
+    """The run that a folder holds, at its beginning, and the texts that it is made of."""
+    provenance.check_inputs(told["inputs"])
+    texts = {name: read_text(where / name) for name in (RECIPE, PROBLEM)}
+    recipe = load(where / RECIPE, told["recipe"]["name"])
+    program = settle_recipe(recipe, registry())
+    problem = read_problem(read(where / PROBLEM), where.resolve(), told["problem"]["name"]).load()
+    asked = dict(told["options"])
+    options = Options(**(asked | {"dtype": getattr(torch, asked["dtype"])}))
+    with memory_told():
+        return recipe, program, Run(program, problem, options), texts
+
+
+def _check_texts(where: Path, told: dict[str, Any], texts: dict[str, str]) -> None:
+    """Refuse a recipe or problem that was changed after the run began."""
+    for name, of in ((RECIPE, "recipe"), (PROBLEM, "problem")):
+        if provenance.text_hash(texts[name]) != told[of]["sha256"]:
+            raise InputError(f"the {of} was changed after the run began", where=str(where / name),
+                             remedy="put back what it was, or run it anew in another folder")  # fmt: skip
