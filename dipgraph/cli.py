@@ -96,6 +96,19 @@ def rerun(folder: Path, **options: Any) -> None:
 
 
 @main.command()
+@click.argument("folders", metavar="RUN...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--out", "-o", type=click.Path(path_type=Path),
+              help="Folder for the figures [default: that of the run; 'figures' for several].")  # fmt: skip
+@guarded
+def plot(folders: tuple[Path, ...], out: Path | None) -> None:
+    """Draw the curves and images of one run, or of several together, as PNG and SVG."""
+    from dipgraph.reports.plotting import plot as draw
+
+    for path in draw(folders, out):
+        click.echo(path)
+
+
+@main.command()
 @click.argument("recipe")
 @click.option("--problem", "-p", help="Check it on this problem too: shapes, sizes, names, memory.")
 @SETTING

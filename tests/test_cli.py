@@ -56,6 +56,7 @@ def test_a_run_leaves_its_folder(folder):
     assert {path.name for path in folder.iterdir()} == {
         "reconstruction.tiff", "reconstruction.png", "stopped.tiff", "stopped.png", "history.csv", "recipe.yaml",
         "problem.yaml", "summary.json", "weights.safetensors", "run.json", "citations.bib",
+        "fbp.tiff", "fbp.png", "reference.tiff", "reference.png",
     }  # fmt: skip
     image = tifffile.imread(folder / "reconstruction.tiff")
     assert (image.dtype, image.shape) == (np.float32, (32, 32))

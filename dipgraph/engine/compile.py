@@ -19,6 +19,8 @@ from dipgraph.signatures.block import Signature
 from dipgraph.signatures.errors import DipgraphError
 from dipgraph.signatures.spaces import Number, Switch, Vector
 
+SCORE = "score"
+"""The output that is noted for the history of a run, whether the recipe takes it or not."""
 CONSTANT = ("literal", "given", "network")
 """Values that stand from the start."""
 
@@ -42,10 +44,14 @@ class _Compiler:
         self.blocks: dict[str, Any] = {}
         self.streams: dict[str, torch.Generator] = {}
         self.made: list[Made] = []
+        self.scores: dict[str, tuple[str, int]] = {}
+        self.slot_count = len(self.slot)
 
     def machine(self) -> Machine:
-        slots: Slots = [None] * len(self.slot)
         networks = {name: self.network(name, call) for name, call in self.program.networks.items()}
+        calls = self.body(self.plan.body)
+        epilogue = self.body(self.plan.epilogue).plain
+        slots: Slots = [None] * self.slot_count
         for value, number in self.slot.items():
             if value.origin == "literal":
                 slots[number] = value.content
@@ -53,8 +59,6 @@ class _Compiler:
                 slots[number] = self.given[value.content]
             elif value.origin == "network":
                 slots[number] = networks[value.content]
-        calls = self.body(self.plan.body)
-        epilogue = self.body(self.plan.epilogue).plain
         returns = {name: self.slot[value] for name, value in self.plan.returns.items()}
         constants = frozenset(slot for value, slot in self.slot.items() if value.origin in CONSTANT)
         return Machine(slots, calls, epilogue, returns, networks, self.blocks, self.streams, self.made,
@@ -132,7 +136,14 @@ class _Compiler:
             (_argument(signature, port), slot)
             for port, slot in zip(operation.ports, self.slots(operation.inputs), strict=True)
         ]
-        return _block(function, wires, self.slots(operation.outputs), signature.is_tuple)
+        outputs = self.slots(operation.outputs)
+        names = [output.name for output in signature.outputs]
+        if SCORE in names and signature.is_tuple:
+            while len(outputs) <= names.index(SCORE):  # what the recipe leaves out is handed out all the same
+                outputs.append(self.slot_count)
+                self.slot_count += 1
+            self.scores[operation.key] = signature.name, outputs[names.index(SCORE)]
+        return _block(function, wires, outputs, signature.is_tuple)
 
     def loop(self, operation: Operation, loop: Loop) -> CompiledLoop:
         slot = self.slot
@@ -157,6 +168,7 @@ class _Compiler:
             until=None if loop.until is None else slot[loop.until],
             track=None if loop.track is None else slot[loop.track],
             resets=resets,
+            scores=[self.scores[inner.key] for inner in loop.body.operations if inner.key in self.scores],
         )
 
     def training(self, operation: Operation, training: Training) -> CompiledTraining:

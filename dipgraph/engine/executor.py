@@ -42,6 +42,9 @@ class Observer(Protocol):
     def tracked(self, step: int, image: Tensor) -> None:
         """The tracked image at the end of an iteration, on the device."""
 
+    def scored(self, step: int, scores: list[tuple[str, Any]]) -> None:
+        """The scores that blocks gave in an iteration, on the device."""
+
 
 @dataclass
 class Executor:
@@ -184,6 +187,8 @@ class Executor:
             if item.track is not None:
                 self.latest = slots[item.track]
                 self.observer.tracked(self.steps, self.latest)
+            if item.scores:
+                self.observer.scored(self.steps, [(name, slots[slot]) for name, slot in item.scores])
             frame.ended = self._ends(item, frame.done, outermost=depth == 1) or frame.done == frame.count
             if counts:
                 yield frame

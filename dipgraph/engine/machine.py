@@ -46,6 +46,8 @@ class CompiledLoop:
     until: int | None
     track: int | None
     resets: list[Any] = field(default_factory=list)
+    scores: list[tuple[str, int]] = field(default_factory=list)
+    """(block, slot) of each number that a block of the body hands out as its ``score``."""
 
 
 @dataclass

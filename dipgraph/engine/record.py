@@ -43,6 +43,8 @@ class Entry:
     loss: float = math.nan
     terms: dict[str, float] = field(default_factory=dict)
     psnr: float = math.nan
+    scores: dict[str, float] = field(default_factory=dict)
+    """What blocks that watch the run gave as their score."""
 
 
 class Record:
@@ -60,8 +62,10 @@ class Record:
         self.batch = batch
         self.entries: dict[int, Entry] = {}
         self.names: dict[str, None] = {}
+        self.score_names: dict[str, None] = {}
         self._losses: list[tuple[int, list[str], Tensor]] = []
         self._scores: list[tuple[int, Tensor]] = []
+        self._given: list[tuple[int, list[str], Tensor]] = []
         self._first: dict[tuple[str, ...], list[float]] = {}
         self.fault: DivergedError | None = None
         """How the run diverged, once that has been read."""
@@ -84,17 +88,28 @@ class Record:
         if len(self._scores) >= self.batch:
             self.flush()
 
+    def scored(self, step: int, scores: list[tuple[str, Any]]) -> None:
+        """Note the scores that blocks gave."""
+        values = torch.stack([torch.as_tensor(value).double().reshape(()) for _, value in scores])
+        self._given.append((step, _labels([name for name, _ in scores]), values))
+        if len(self._given) >= self.batch:
+            self.flush()
+
     def flush(self) -> None:
         """Read what the device holds."""
+        if self._given:
+            flat = torch.cat([values for *_, values in self._given]).tolist()
+            for step, names, values in self._given:
+                given, flat = flat[: len(values)], flat[len(values) :]
+                self.entries.setdefault(step, Entry(step)).scores |= dict(zip(names, given, strict=True))
+                self.score_names |= dict.fromkeys(names)
+            self._given.clear()
         if self._losses:
             flat = torch.cat([values for _, _, values in self._losses]).tolist()
             for step, names, values in self._losses:
                 terms, flat = flat[: len(values)], flat[len(values) :]
                 entry = self.entries.setdefault(step, Entry(step))
-                labels = [
-                    name if names.count(name) == 1 else f"{name}.{names[:i].count(name) + 1}"
-                    for i, name in enumerate(names)
-                ]
+                labels = _labels(names)
                 entry.terms = dict(zip(labels, terms, strict=True))
                 self.names |= dict.fromkeys(labels)
                 self._take(entry, math.fsum(terms) if all(map(math.isfinite, terms)) else sum(terms))
@@ -125,25 +140,33 @@ class Record:
     def state_dict(self) -> dict[str, Any]:
         """The history, as one table."""
         self.flush()
-        names = list(self.names)
-        rows = [[entry.loss, entry.psnr, *(entry.terms.get(name, math.nan) for name in names)]
-                for entry in self.entries.values()]  # fmt: skip
+        entries = [self.entries[step] for step in sorted(self.entries)]  # however they were read
+        rows = [
+            [entry.loss, entry.psnr, *(entry.terms.get(name, math.nan) for name in self.names),
+             *(entry.scores.get(name, math.nan) for name in self.score_names)]
+            for entry in entries
+        ]  # fmt: skip
+        width = 2 + len(self.names) + len(self.score_names)
         return {
-            "names": names,
-            "steps": torch.tensor(list(self.entries), dtype=torch.int64),
-            "rows": torch.tensor(rows, dtype=torch.float64).reshape(len(rows), 2 + len(names)),
+            "names": list(self.names),
+            "scores": list(self.score_names),
+            "steps": torch.tensor([entry.step for entry in entries], dtype=torch.int64),
+            "rows": torch.tensor(rows, dtype=torch.float64).reshape(len(rows), width),
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on with a history."""
-        self._losses.clear()
-        self._scores.clear()
-        self.names = dict.fromkeys(state["names"])
+        for held in (self._losses, self._scores, self._given):
+            held.clear()
+        self.names, self.score_names = dict.fromkeys(state["names"]), dict.fromkeys(state["scores"])
         self.entries, self._first, self.fault = {}, {}, None
-        for step, (loss, score, *terms) in zip(state["steps"].tolist(), state["rows"].tolist(), strict=True):
-            known = {name: term for name, term in zip(self.names, terms, strict=True) if not math.isnan(term)}
-            self.entries[step] = Entry(step, terms=known, psnr=score)
-            if known:
+        for step, (loss, score, *others) in zip(state["steps"].tolist(), state["rows"].tolist(), strict=True):
+            named = zip([*self.names, *self.score_names], others, strict=True)
+            known = {name: value for name, value in named if not math.isnan(value)}
+            terms = {name: value for name, value in known.items() if name in self.names}
+            scores = {name: value for name, value in known.items() if name in self.score_names}
+            self.entries[step] = Entry(step, terms=terms, psnr=score, scores=scores)
+            if terms:
                 self._take(self.entries[step], loss)
 
     @property
@@ -162,13 +185,23 @@ class Record:
         return self.entries[max(self.entries)] if self.entries else None
 
     def text(self) -> str:
-        """The history as CSV: step, loss, its terms, PSNR [dB]; what was not measured is left empty."""
+        """The history as CSV: step, loss, its terms, PSNR [dB], stop scores; what was not measured is left empty."""
         self.flush()
         text = io.StringIO(newline="")
         table = csv.writer(text)
-        table.writerow(["step", "loss", *self.names, "psnr"])
+        table.writerow(["step", "loss", *self.names, "psnr", *self.score_names])
         for step in sorted(self.entries):
             entry = self.entries[step]
             terms = [entry.terms.get(name, math.nan) for name in self.names]
-            table.writerow([step, *("" if math.isnan(v) else repr(v) for v in (entry.loss, *terms, entry.psnr))])
+            scores = [entry.scores.get(name, math.nan) for name in self.score_names]
+            values = (entry.loss, *terms, entry.psnr, *scores)
+            table.writerow([step, *("" if math.isnan(value) else repr(value) for value in values)])
         return text.getvalue()
+
+
+def _labels(names: list[str]) -> list[str]:
+    """The names, numbered where one comes several times."""
+    return [
+        name if names.count(name) == 1 else f"{name}.{names[:place].count(name) + 1}"
+        for place, name in enumerate(names)
+    ]

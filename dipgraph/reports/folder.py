@@ -77,9 +77,13 @@ def write(folder: Path, result: Result, problem: Problem) -> None:
     """Write what a run delivers; the summary last, so that it stands only where the rest does.
 
     ``reconstruction.tiff`` holds float32 in the problem's unit, ``reconstruction.png`` the same from 0 to the scale;
-    further images and networks of the recipe stand under their own names.
+    ``fbp`` and ``reference`` likewise, where there are any; further images and networks of the recipe stand under their
+    own names.
     """
     write_image(folder / "reconstruction", result.image, problem)
+    for name, image in (("fbp", result.fbp), ("reference", problem.reference)):
+        if image is not None:
+            write_image(folder / name, np.asarray(image), problem)
     numbers: dict[str, Any] = {}
     for name, value in result.returns.items():
         stem = re.sub(r"\W", "_", name)
