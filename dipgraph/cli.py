@@ -18,6 +18,8 @@ INTERRUPTED = 130
 SETTING = click.option("--set", "settings", multiple=True, metavar="NAME=VALUE",
                        help="Set a parameter; problem.NAME sets one of the problem's. Repeatable.")  # fmt: skip
 QUIET = click.option("--quiet", "-q", is_flag=True, help="Print nothing but warnings and errors.")
+JSON_LINES = click.option("--json-lines", is_flag=True, help="Print JSON, one event a line, instead of bars and table.")
+TENSORBOARD = click.option("--tensorboard", is_flag=True, help="Write events for TensorBoard into the run's folder.")
 PRESET = click.option("--preset", metavar="NAME", help="Use one of the recipe's presets.")
 
 
@@ -64,24 +66,32 @@ def main() -> None:
 @click.option("--checkpoint-every", default="30s", show_default=True, metavar="STEPS|TIME",
               help="Save the run's state: 500 (steps), 30s, 5min, 2h, or never.")  # fmt: skip
 @QUIET
+@JSON_LINES
+@TENSORBOARD
 @guarded
-def run(recipe: str, problem: str, settings: tuple[str, ...], preset: str | None, **options: Any) -> None:
+def run(
+    recipe: str, problem: str, settings: tuple[str, ...], preset: str | None,
+    quiet: bool, json_lines: bool, tensorboard: bool, **options: Any,
+) -> None:  # fmt: skip
     """Run RECIPE on a problem and write the results to a folder."""
-    from dipgraph.reports.running import run_and_report
+    from dipgraph.reports.running import View, run_and_report
 
-    sys.exit(run_and_report(recipe, problem, settings, preset, **options))
+    view = View(quiet, json_lines, tensorboard)
+    sys.exit(run_and_report(recipe, problem, settings, preset, view=view, **options))
 
 
 @main.command()
 @click.argument("folder", metavar="RUN", type=click.Path(path_type=Path))
 @click.option("--checkpoint-every", metavar="STEPS|TIME", help="As for run [default: as the run was begun].")
 @QUIET
+@JSON_LINES
+@TENSORBOARD
 @guarded
-def resume(folder: Path, **options: Any) -> None:
+def resume(folder: Path, quiet: bool, json_lines: bool, tensorboard: bool, **options: Any) -> None:
     """Go on with the interrupted or killed run in the folder RUN, to the very result it would have had."""
-    from dipgraph.reports.running import resume_and_report
+    from dipgraph.reports.running import View, resume_and_report
 
-    sys.exit(resume_and_report(folder, **options))
+    sys.exit(resume_and_report(folder, view=View(quiet, json_lines, tensorboard), **options))
 
 
 @main.command()

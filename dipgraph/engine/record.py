@@ -181,8 +181,18 @@ class Record:
 
     @property
     def last(self) -> Entry | None:
-        """The latest entry that has been read."""
-        return self.entries[max(self.entries)] if self.entries else None
+        """The latest values that have been read, each of the latest step that has one."""
+        found: Entry | None = None
+        for entry in reversed(self.entries.values()):
+            if found is None:
+                found = Entry(entry.step, entry.loss, entry.terms, entry.psnr, entry.scores)
+            if not found.terms:
+                found.loss, found.terms = entry.loss, entry.terms
+            found.scores = found.scores or entry.scores
+            found.psnr = entry.psnr if math.isnan(found.psnr) else found.psnr
+            if found.step - entry.step > self.batch:  # a recipe may have no scores at all
+                break
+        return found
 
     def text(self) -> str:
         """The history as CSV: step, loss, its terms, PSNR [dB], stop scores; what was not measured is left empty."""

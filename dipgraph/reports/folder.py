@@ -140,7 +140,7 @@ def read_json(path: Path) -> Any:
 
 def json_text(content: Any) -> str:
     """Content as a JSON file holds it."""
-    return json.dumps(_plain(content), indent=2, allow_nan=False) + "\n"
+    return json.dumps(plain(content), indent=2, allow_nan=False) + "\n"
 
 
 def _tiff(values: np.ndarray[Any, Any], **options: Any) -> bytes:
@@ -149,12 +149,12 @@ def _tiff(values: np.ndarray[Any, Any], **options: Any) -> bytes:
     return made.getvalue()
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """A value as JSON holds it: NaN and infinity become null."""
     if isinstance(value, dict):
-        return {key: _plain(inner) for key, inner in value.items()}
+        return {key: plain(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(inner) for inner in value]
+        return [plain(inner) for inner in value]
     if isinstance(value, float) and not np.isfinite(value):
         return None
     return value

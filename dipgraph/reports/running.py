@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from dipgraph.engine.checkpoint import Checkpoints
 from dipgraph.engine.files import StorageError, read_text, write_whole
 from dipgraph.engine.memory import memory_told
 from dipgraph.engine.record import DivergedError
-from dipgraph.engine.run import Options, Run
+from dipgraph.engine.run import Options, Result, Run
 from dipgraph.engine.schedule import Schedule
 from dipgraph.language import Program, Recipe, settle_recipe
 from dipgraph.language.document import read
@@ -30,12 +31,49 @@ from dipgraph.language.resolve import resolved_text
 from dipgraph.reports import folder, provenance, table
 from dipgraph.reports.folder import CHECKPOINTS, CITATIONS, HISTORY, PROBLEM, RECIPE, RUN
 from dipgraph.reports.interrupting import Interrupts
+from dipgraph.reports.json_lines import JsonLines
+from dipgraph.reports.news import Watcher
 from dipgraph.reports.progress import Bars
 from dipgraph.reports.settings import split
+from dipgraph.reports.tensorboard import TensorBoard, ask_for_tensorboard, writer
 from dipgraph.signatures.errors import InputError
 
 DIVERGED = 1
 """Exit code of a run that diverged."""
+
+
+@dataclass(frozen=True)
+class View:
+    """How a run is reported: bars and a table by default."""
+
+    quiet: bool = False
+    """Nothing but warnings and errors is printed."""
+    json_lines: bool = False
+    """The standard output is JSON, a line an event."""
+    tensorboard: bool = False
+    """Events for TensorBoard are written too; raises :class:`~dipgraph.signatures.MissingExtra` if it is absent."""
+
+    def __post_init__(self) -> None:
+        if self.tensorboard:
+            ask_for_tensorboard()
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the run is told to a person."""
+        return not (self.quiet or self.json_lines)
+
+    def watchers(self, run: Run, where: Path) -> list[Watcher]:
+        """Who reports the run."""
+        found: list[Watcher] = [Bars(run, Console(stderr=True, quiet=not self.is_plain))]
+        if self.json_lines:
+            found.append(JsonLines(run, str(where)))
+        if self.tensorboard:
+            found.append(TensorBoard(run, writer(where)))
+        return found
+
+    def say(self, text: str) -> None:
+        """Tell a person something."""
+        Console(stderr=True, quiet=not self.is_plain).print(text, highlight=False)
 
 
 @dataclass
@@ -52,25 +90,29 @@ class Job:
         Those of the run.
     schedule
         When the next is due.
-    quiet
-        Whether nothing but warnings and errors is printed.
+    view
+        How it is reported.
     """
 
     run: Run
     where: Path
     checkpoints: Checkpoints
     schedule: Schedule
-    quiet: bool
+    view: View
 
     def finish(self) -> int:
         """Run to the end, or to the step at which a signal came; write what there is. The exit code."""
         run = self.run
         fault: DivergedError | None = None
-        with Interrupts() as interrupts:
+        watchers = self.view.watchers(run, self.where)
+        with Interrupts() as interrupts, ExitStack() as stack:
+            for watcher in watchers:
+                stack.enter_context(watcher)
             try:
-                with memory_told(run), Bars(run, Console(stderr=True, quiet=self.quiet)) as bars:
+                with memory_told(run):
                     for _ in run:
-                        bars.look()
+                        for watcher in watchers:
+                            watcher.look()
                         if self.schedule.is_due(run.steps, time.perf_counter()):
                             self.keep()
                         if interrupts.came is not None:
@@ -81,7 +123,20 @@ class Job:
             if run.is_interrupted and self.schedule.last_step != run.steps:
                 self.keep()
             code = 0 if interrupts.came is None else 128 + interrupts.came
-            return self.diverged(fault) if fault is not None else self.deliver(code)
+            if fault is not None:
+                code, has_image = self.go_back(fault)
+            else:
+                has_image = run.has_image
+                if not has_image:
+                    said = "interrupted before the first iteration was done: there is no image yet"
+                    click.echo(f"{said}\n  {self.advice}", err=True)
+            if not has_image:
+                return code
+            result = run.result()
+            for watcher in watchers:
+                watcher.ended(result)
+        self.deliver(result)
+        return code
 
     def keep(self) -> None:
         """Write a checkpoint; where that fails the run goes on, and the ones before stand."""
@@ -95,37 +150,30 @@ class Job:
         now = time.perf_counter()
         self.schedule.written(self.run.steps, now, now - began)
 
-    def deliver(self, code: int) -> int:
-        """Write and print what the run delivers; the exit code."""
+    def deliver(self, result: Result) -> None:
+        """Write and print what the run delivers."""
         run = self.run
-        if not run.has_image:
-            click.echo(
-                f"interrupted before the first iteration was done: there is no image yet\n  {self.advice}", err=True
-            )
-            return code
-        result = run.result()
         try:
             folder.write(self.where, result, run.problem)
         except StorageError as error:
             raise StorageError(error.what, where=error.where, remedy=f"{error.remedy}; then {self.advice}") from None
         if not (run.is_interrupted or run.is_diverged):
             self.checkpoints.clear()
-        if not self.quiet:
+        if self.view.is_plain:
             table.show(result, run.problem, Console())
             print(self.where, file=sys.stdout)
         if run.is_interrupted:
             click.echo(self.advice, err=True)
-        return code
 
-    def diverged(self, fault: DivergedError) -> int:
-        """Deliver the last good state of a run that diverged; the exit code."""
+    def go_back(self, fault: DivergedError) -> tuple[int, bool]:
+        """Go back to the last good state of a run that diverged: the exit code, and whether it holds an image."""
         found, _ = self.checkpoints.latest()
         said = "no state before it was kept"
         if found is not None:
             found.give_to(self.run)
             said = f"the state of step {found.step}, the last good one that was kept, is in {self.checkpoints.folder}"
         click.echo(f"error: {fault.what}\n  {fault.remedy}\n  {said}", err=True)
-        return self.deliver(DIVERGED) if found is not None and self.run.has_image else DIVERGED
+        return DIVERGED, found is not None and self.run.has_image
 
     @property
     def advice(self) -> str:
@@ -146,7 +194,7 @@ def run_and_report(
     threads: int | None,
     run_on: bool,
     checkpoint_every: str,
-    quiet: bool,
+    view: View,
 ) -> int:
     """Run, write the folder, print the table; the exit code."""
     schedule = Schedule.read(checkpoint_every)
@@ -157,7 +205,7 @@ def run_and_report(
     where = folder.prepare(out, loaded.name, bound.name, overwrite=overwrite)
     with memory_told():
         run = Run(program, bound, Options(device, seed, threads, run_on))
-    Console(stderr=True, quiet=quiet).print(f"{loaded.name} on {bound}", highlight=False)
+    view.say(f"{loaded.name} on {bound}")
     text = resolved_text(loaded.source, loaded.parameters, dict(program.parameters))
     # Below the text, so that each line keeps its number: steps without a name are known by it.
     used = torch.get_num_threads()
@@ -166,10 +214,10 @@ def run_and_report(
     told = provenance.facts(loaded, program, run, texts, sys.argv, checkpoint_every)
     folder.begin(where, texts | {RUN: folder.json_text(told)})
     checkpoints = Checkpoints(where / CHECKPOINTS, provenance.identity(run, texts))
-    return Job(run, where, checkpoints, schedule, quiet).finish()
+    return Job(run, where, checkpoints, schedule, view).finish()
 
 
-def resume_and_report(where: Path, *, checkpoint_every: str | None, quiet: bool) -> int:
+def resume_and_report(where: Path, *, checkpoint_every: str | None, view: View) -> int:
     """Go on with a run that was interrupted or killed; the exit code."""
     told = _told(where)
     outcome = (folder.read_summary(where) or {}).get("outcome")
@@ -190,12 +238,10 @@ def resume_and_report(where: Path, *, checkpoint_every: str | None, quiet: bool)
         found.give_to(run)
         schedule.written(found.step, time.perf_counter(), 0.0)
         step = found.step
-    Console(stderr=True, quiet=quiet).print(
-        f"{where} goes on after step {step}" if step else f"{where} has no checkpoint: it begins anew", highlight=False
-    )
+    view.say(f"{where} goes on after step {step}" if step else f"{where} has no checkpoint: it begins anew")
     told["resumed"].append({"at": provenance.now(), "after_step": step, "command": sys.argv})
     write_whole(where / RUN, folder.json_text(told))
-    return Job(run, where, checkpoints, schedule, quiet).finish()
+    return Job(run, where, checkpoints, schedule, view).finish()
 
 
 def rerun_and_report(where: Path, *, quiet: bool) -> int:
