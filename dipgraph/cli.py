@@ -74,7 +74,8 @@ def run(
     quiet: bool, json_lines: bool, tensorboard: bool, **options: Any,
 ) -> None:  # fmt: skip
     """Run RECIPE on a problem and write the results to a folder."""
-    from dipgraph.reports.running import View, run_and_report
+    from dipgraph.reports.job import View
+    from dipgraph.reports.running import run_and_report
 
     view = View(quiet, json_lines, tensorboard)
     sys.exit(run_and_report(recipe, problem, settings, preset, view=view, **options))
@@ -89,7 +90,8 @@ def run(
 @guarded
 def resume(folder: Path, quiet: bool, json_lines: bool, tensorboard: bool, **options: Any) -> None:
     """Go on with the interrupted or killed run in the folder RUN, to the very result it would have had."""
-    from dipgraph.reports.running import View, resume_and_report
+    from dipgraph.reports.job import View
+    from dipgraph.reports.running import resume_and_report
 
     sys.exit(resume_and_report(folder, view=View(quiet, json_lines, tensorboard), **options))
 

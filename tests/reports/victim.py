@@ -9,7 +9,7 @@ from pathlib import Path
 
 from dipgraph.cli import main
 from dipgraph.engine import files
-from dipgraph.reports import running
+from dipgraph.reports.progress import Bars
 
 
 def die() -> None:
@@ -26,7 +26,7 @@ def run_until(moment: tuple[str, int], arguments: list[str]) -> None:
         seen += 1
         return seen == wanted
 
-    put, replace, look = files._put, os.replace, running.Bars.look
+    put, replace, look = files._put, os.replace, Bars.look
 
     def killed_while_written(path: Path, content: bytes) -> None:
         if kind == "write" and reached():
@@ -41,13 +41,13 @@ def run_until(moment: tuple[str, int], arguments: list[str]) -> None:
         if kind == "after renaming" and reached():
             die()
 
-    def killed_at_a_step(bars: running.Bars) -> None:
+    def killed_at_a_step(bars: Bars) -> None:
         if kind == "step" and reached():
             die()
         look(bars)
 
     files._put, files.os.replace = killed_while_written, killed_around_renaming
-    running.Bars.look = killed_at_a_step
+    Bars.look = killed_at_a_step
     with open(os.devnull, "w") as sys.stdout:
         sys.stderr = sys.stdout
         main(arguments)
