@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from dipgraph.language.diagnostics import Fault, Faults
     from dipgraph.signatures.block import block
     from dipgraph.signatures.errors import DipgraphError
+    from dipgraph.testing.verifying import verify
 
 _HOMES = {
     "Problem": "dipgraph.data.problem",
@@ -35,11 +36,12 @@ _HOMES = {
     "Faults": "dipgraph.language.diagnostics",
     "block": "dipgraph.signatures.block",
     "DipgraphError": "dipgraph.signatures.errors",
+    "verify": "dipgraph.testing.verifying",
 }
 
 __all__ = [
     "DipgraphError", "Fault", "Faults", "Outcome", "Problem", "Result", "Run", "__version__",
-    "block", "check", "iterate", "load_problem", "load_recipe", "run", "start",
+    "block", "check", "iterate", "load_problem", "load_recipe", "run", "start", "verify",
 ]  # fmt: skip
 
 

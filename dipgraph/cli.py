@@ -15,12 +15,24 @@ from dipgraph import __version__
 from dipgraph.signatures.errors import DipgraphError
 
 INTERRUPTED = 130
+FAULTY = 2
+"""Exit code for every mistake in a recipe, a problem or an option; 1 is left to faults of our own."""
 SETTING = click.option("--set", "settings", multiple=True, metavar="NAME=VALUE",
                        help="Set a parameter; problem.NAME sets one of the problem's. Repeatable.")  # fmt: skip
 QUIET = click.option("--quiet", "-q", is_flag=True, help="Print nothing but warnings and errors.")
 JSON_LINES = click.option("--json-lines", is_flag=True, help="Print JSON, one event a line, instead of bars and table.")
 TENSORBOARD = click.option("--tensorboard", is_flag=True, help="Write events for TensorBoard into the run's folder.")
 PRESET = click.option("--preset", metavar="NAME", help="Use one of the recipe's presets.")
+
+
+class Named(click.Path):
+    """A path that is not the empty text."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path, or a usage error."""
+        if value == "":
+            self.fail("the name is empty", param, ctx)
+        return super().convert(value, param, ctx)
 
 
 def guarded(command: Callable[..., None]) -> Callable[..., None]:
@@ -32,7 +44,7 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
             command(*arguments, **options)
         except DipgraphError as error:
             click.echo(f"error: {error}" if type(error).__name__ != "Faults" else str(error), err=True)
-            sys.exit(2)
+            sys.exit(FAULTY)
         except KeyboardInterrupt:
             click.echo("interrupted", err=True)
             sys.exit(INTERRUPTED)
@@ -48,7 +60,8 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
 def main() -> None:
     """Reconstruct images with recipes: deep image priors and their kin, as YAML over an operator algebra.
 
-    Recipes and problems are given by path or by the name of a shipped one.
+    Recipes and problems are given by path or by the name of a shipped one. The exit code is 0 where all went well, 2
+    where the recipe, the problem or an option has a fault, and 130 after an interruption.
     """
 
 
@@ -57,11 +70,11 @@ def main() -> None:
 @click.option("--problem", "-p", default="walnut_phantom", show_default=True, help="What is solved.")
 @SETTING
 @PRESET
-@click.option("--out", "-o", type=click.Path(), help="Folder for the results [default: runs/RECIPE-PROBLEM-TIME].")
+@click.option("--out", "-o", type=Named(), help="Folder for the results [default: runs/RECIPE-PROBLEM-TIME].")
 @click.option("--overwrite", is_flag=True, help="Write to a folder that holds a run already.")
 @click.option("--device", help="cpu, cuda or cuda:N [default: CUDA where there is one].")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of every random stream.")
-@click.option("--threads", type=click.IntRange(min=1), help="CPU threads [default: all].")
+@click.option("--threads", type=click.IntRange(min=1), help="CPU threads, up to the cores there are [default: all].")
 @click.option("--run-on", is_flag=True, help="Run every loop to its count; note where it would have stopped.")
 @click.option("--checkpoint-every", default="30s", show_default=True, metavar="STEPS|TIME",
               help="Save the run's state: 500 (steps), 30s, 5min, 2h, or never.")  # fmt: skip
@@ -130,13 +143,31 @@ def check(recipe: str, problem: str | None, settings: tuple[str, ...], preset: s
     """Check RECIPE: every fault at once, with its place. Needs no data unless a problem is given."""
     from dipgraph.reports.checking import check_and_report
 
-    if not check_and_report(recipe, problem, settings, preset):
+    check_and_report(recipe, problem, settings, preset)
+
+
+@main.command()
+@click.argument("recipe")
+@click.option("--problem", "-p", default="walnut_phantom", show_default=True, help="What would be solved.")
+@SETTING
+@PRESET
+@click.option("--device", help="cpu, cuda or cuda:N [default: CUDA where there is one].")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of every random stream.")
+@click.option("--expansion", type=float, default=1.01, show_default=True, metavar="BOUND",
+              help="The Lipschitz constant allowed of a denoiser.")  # fmt: skip
+@guarded
+def verify(recipe: str, problem: str, settings: tuple[str, ...], preset: str | None, **options: Any) -> None:
+    """Measure the laws on the operators, proximal maps and denoisers of a run; exit code 1 if one is at fault."""
+    from dipgraph.reports.settings import split
+    from dipgraph.testing.verifying import verify_and_report
+
+    if not verify_and_report(recipe, problem, *split(settings), preset, **options):
         sys.exit(1)
 
 
 @main.command()
 @click.argument("recipe")
-@click.option("--out", "-o", type=click.Path(), help="File: .svg, .dot or .mmd; as text in the terminal by default.")
+@click.option("--out", "-o", type=Named(), help="File: .svg, .dot or .mmd; as text in the terminal by default.")
 @SETTING
 @PRESET
 @guarded
@@ -167,7 +198,7 @@ def problem() -> None:
 @problem.command("show")
 @click.argument("name")
 @SETTING
-@click.option("--out", "-o", type=click.Path(), help="Draw the scan's geometry to this .svg file.")
+@click.option("--out", "-o", type=Named(), help="Draw the scan's geometry to this .svg file.")
 @guarded
 def show_problem(name: str, settings: tuple[str, ...], out: str | None) -> None:
     """Say what a problem holds; draw its geometry."""

@@ -102,6 +102,18 @@ def test_imports_point_downward(layer: str) -> None:
     assert wrong == []
 
 
+def test_remedies_are_clauses_in_one_style() -> None:
+    """A small letter first (a name in capitals may begin one), and no full stop at the end."""
+    wrong = []
+    for path in MODULES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.keyword) and node.arg == "remedy":
+                said = ast.unparse(node.value).removeprefix("f").strip("'\"")
+                if re.match(r"[A-Z][a-z ]", said) or (isinstance(node.value, ast.Constant) and said.endswith(".")):
+                    wrong.append(f"{name(path)}:{node.value.lineno} {said}")
+    assert wrong == []
+
+
 def test_nothing_imports_the_command_line() -> None:
     wrong = [f"{name(path)}:{line}" for path in MODULES for line, target in imports(path) if target == "dipgraph.cli"]
     assert [place for place in wrong if not place.startswith("dipgraph/__main__.py")] == []
@@ -144,6 +156,27 @@ def test_no_file_is_long() -> None:
 
 def test_every_module_says_what_it_is() -> None:
     assert [name(path) for path in MODULES if not ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))] == []
+
+
+def text_calls(path: Path) -> Iterator[tuple[int, bool]]:
+    """Yield the line of each call that reads or writes text, and whether it names an encoding."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if not isinstance(node, ast.Call):
+            continue
+        called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        first = isinstance(node.func, ast.Name)  # open(path, mode), but path.open(mode)
+        modes = [*node.args[first : first + 1], *(each.value for each in node.keywords if each.arg == "mode")]
+        mode = next((each.value for each in modes if isinstance(each, ast.Constant)), "r")
+        owner = node.func.value if isinstance(node.func, ast.Attribute) else None
+        opens = called == "open" and not (isinstance(owner, ast.Name) and owner.id in ("os", "Image"))
+        if called in ("read_text", "write_text") or (opens and "b" not in str(mode)):
+            yield node.lineno, any(each.arg == "encoding" for each in node.keywords)
+
+
+def test_text_is_read_and_written_as_utf8_everywhere() -> None:
+    """A recipe may name a mu whatever the locale of the machine."""
+    paths = [*MODULES, *(ROOT / "tools").rglob("*.py")]
+    assert [f"{path}:{line}" for path in paths for line, named in text_calls(path) if not named] == []
 
 
 # --- what a command loads ---------------------------------------------------------------------------------------------
@@ -222,6 +255,16 @@ def test_constraints_pin_each_requirement_within_its_bounds() -> None:
 def test_each_dependency_is_explained() -> None:
     text = (ROOT / "docs" / "dependencies.md").read_text(encoding="utf-8")
     assert [str(wanted) for wanted in requirements() if f"`{wanted.name}`" not in text] == []
+
+
+def test_each_extra_that_a_block_asks_for_exists() -> None:
+    wanted = {
+        extra
+        for path in (PACKAGE / "blocks").glob("*.py")
+        for extra in re.findall(r'require\("[\w.]+", "(\w+)"', path.read_text(encoding="utf-8"))
+    }
+    assert wanted
+    assert wanted <= set(PYPROJECT["project"]["optional-dependencies"])
 
 
 def test_the_version_is_the_same_everywhere() -> None:

@@ -69,6 +69,8 @@ def notes(signature: Signature) -> list[str]:
 if __name__ == "__main__":
     if "--check" in sys.argv:
         sys.exit(
-            0 if PAGE.read_text() == page() else "docs/blocks.md is not up to date: run python tools/document_blocks.py"
+            0
+            if PAGE.read_text(encoding="utf-8") == page()
+            else "docs/blocks.md is not up to date: run python tools/document_blocks.py"
         )
-    PAGE.write_text(page())
+    PAGE.write_text(page(), encoding="utf-8")

@@ -38,6 +38,6 @@ def registry() -> Mapping[str, Signature]:
             raise DipgraphError(
                 f"the blocks {point.name!r} of {package} cannot be loaded: {type(fault).__name__}: {fault}",
                 where=point.value,
-                remedy=f"Repair or uninstall {package}.",
+                remedy=f"repair or uninstall {package}",
             ) from fault
     return MappingProxyType(REGISTRY)

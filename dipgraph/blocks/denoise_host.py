@@ -179,7 +179,7 @@ class BM3DDenoiser:
         if min(rows, columns) < SMALLEST_FOR_BM3D:
             raise InputError(
                 f"denoise.bm3d needs images of at least {SMALLEST_FOR_BM3D} rows and columns and got {rows}×{columns}",
-                remedy="Use another denoiser, denoise.nlm say.",
+                remedy="use another denoiser, denoise.nlm say",
             )
         level = float(noise_level(sigma, self.strength))
 

@@ -23,11 +23,11 @@ def require(module: str, extra: str, needed_by: str) -> Any:
     Raises
     ------
     MissingExtra
-        Where it is not installed.
+        Where it is not installed, or fails as it is imported.
     """
     try:
         return importlib.import_module(module)
-    except ImportError as fault:
+    except Exception as fault:  # torchvision built for another torch raises RuntimeError
         raise MissingExtra(
             f"{needed_by} needs the package {module.partition('.')[0]}, which cannot be imported: {fault}",
             remedy=f'pip install "dipgraph[{extra}]"',

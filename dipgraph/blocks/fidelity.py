@@ -132,7 +132,7 @@ def poisson(
     blank
         Photons expected without an object: a number or one for each datum, above 0.
     unit
-        The line integral [dimensionless] that the value 1 of ``of`` stands for.
+        The line integral [dimensionless] that the value 1 of ``of`` stands for; of ``A(x)``, ``data_unit``.
     weight
         Factor in front.
 

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from dipgraph.signatures import INPUTS, InputError, block, whole, word
+from dipgraph.blocks.setting import Setting
+from dipgraph.signatures import INPUTS, SETTING, InputError, block, whole, word
 
 SLOPE = 0.2
 """Slope of the leaky rectifier below zero."""
@@ -144,6 +145,8 @@ class UNet(nn.Module):
         ``softplus`` above 0.
     inputs
         Channels of the input.
+    setting
+        Gives the image's grid, which is refused before the run if it is too small; none: it is not known yet.
 
     Notes
     -----
@@ -167,9 +170,12 @@ class UNet(nn.Module):
         scales: Annotated[int, whole(min=1, max=12)] = 5,
         skip: Annotated[int, whole(min=0)] = 4,
         output: Annotated[str, word(*OUTPUTS)] = "sigmoid",
+        setting: Annotated[Setting | None, SETTING] = None,
     ) -> None:
         super().__init__()
         self.scales = scales
+        if setting is not None:
+            self.check_grid(*setting.shapes["X"])
         self.entry = Stage(inputs, channels)
         self.downs = nn.ModuleList(
             nn.Sequential(Stage(channels, channels, stride=2), Stage(channels, channels)) for _ in range(scales - 1)
@@ -185,15 +191,19 @@ class UNet(nn.Module):
         """The fewest rows or columns [pixels] that the network takes."""
         return smallest_side(self.scales)
 
-    def forward(self, image: Tensor) -> Tensor:
-        """The image ``(batch, 1, rows, columns)`` that the network makes of its input."""
-        rows, columns = image.shape[-2:]
+    def check_grid(self, rows: int, columns: int) -> None:
+        """Refuse an image of so many rows and columns if it is too small; raises :class:`InputError`."""
         if min(rows, columns) < self.smallest_side:
             raise InputError(
                 f"an image of {rows}×{columns} pixels is too small for a U-Net of {self.scales} scales, which needs"
                 f" {self.smallest_side} rows and columns",
                 remedy=f"use at most {most_scales(min(rows, columns))} scales",
             )
+
+    def forward(self, image: Tensor) -> Tensor:
+        """The image ``(batch, 1, rows, columns)`` that the network makes of its input."""
+        rows, columns = image.shape[-2:]
+        self.check_grid(rows, columns)
         features = [self.entry(image)]
         for down in self.downs:
             features.append(down(features[-1]))

@@ -43,7 +43,7 @@ def estimate(of: Annotated[Tensor, vector("V", single=True)]) -> Annotated[Tenso
     if of.shape[-1] < count:
         raise InputError(
             f"noise.estimate needs at least {count} detector pixels and got {of.shape[-1]}",
-            remedy="Give the noise level as a number instead.",
+            remedy="give the noise level as a number instead",
         )
     fast = sum(tap * of[..., k : of.shape[-1] - count + 1 + k] for k, tap in enumerate(DIFFERENCE))
     gain = sum(tap * tap for tap in DIFFERENCE) ** 0.5

@@ -7,11 +7,18 @@ from typing import Annotated
 import torch
 from torch import Tensor
 
-from dipgraph.blocks.values import Scalar, as_scalar, member_sums, per_member
+from dipgraph.blocks.values import Scalar, as_scalar, indicator, member_sums, per_member
 from dipgraph.signatures import block, field, number, vector, word
 
+ROUNDING = 1e-5
+"""What a vector may be longer than the radius, relative to it, and still count as inside."""
 
-@block("project.ball")
+
+def _if_in_ball(x: Tensor, radius: Scalar, centre: Scalar) -> Tensor:
+    return indicator((member_sums((x - centre).square()).sqrt() <= radius * (1 + ROUNDING)).all())
+
+
+@block("project.ball", functional=_if_in_ball)
 def ball(
     of: Annotated[Tensor, vector("V")],
     radius: Annotated[Scalar, number(above=0)],
@@ -44,7 +51,12 @@ def ball(
     return centre + away * per_member((bound / norms).clamp(max=1), of)
 
 
-@block("project.pointwise")
+def _if_short(x: Tensor, radius: Scalar, kind: str) -> Tensor:
+    lengths = x.abs() if kind == "anisotropic" else torch.linalg.vector_norm(x, dim=-3, keepdim=True)
+    return indicator((lengths <= radius * (1 + ROUNDING)).all())
+
+
+@block("project.pointwise", functional=_if_short)
 def pointwise(
     of: Annotated[Tensor, vector("G[c]")],
     radius: Annotated[Scalar, field("G[c]", min=0)],

@@ -7,11 +7,15 @@ from typing import Annotated
 import torch
 from torch import Tensor
 
-from dipgraph.blocks.values import Scalar
+from dipgraph.blocks.values import Scalar, indicator
 from dipgraph.signatures import block, field, number, vector
 
 
-@block("prox.l1")
+def _absolute(x: Tensor, weight: Scalar) -> Tensor:
+    return (weight * x.abs()).sum()
+
+
+@block("prox.l1", functional=_absolute)
 def l1(
     of: Annotated[Tensor, vector("V")], weight: Annotated[Scalar, field("V", min=0)]
 ) -> Annotated[Tensor, vector("V")]:
@@ -36,7 +40,13 @@ def l1(
     return torch.sign(of) * (of.abs() - weight).clamp(min=0)
 
 
-@block("prox.l21")
+def _grouped(x: Tensor, weight: Scalar) -> Tensor:
+    lengths = torch.linalg.vector_norm(x, dim=-3, keepdim=True).expand_as(x)
+    total: Tensor = (weight * lengths).sum() / x.shape[-3]
+    return total
+
+
+@block("prox.l21", functional=_grouped)
 def l21(
     of: Annotated[Tensor, vector("G[c]")], weight: Annotated[Scalar, field("G[c]", min=0)]
 ) -> Annotated[Tensor, vector("G[c]")]:
@@ -61,7 +71,11 @@ def l21(
     return of * (1 - weight / _lengths(of)).clamp(min=0)
 
 
-@block("prox.l2")
+def _squared(x: Tensor, weight: Scalar, to: Scalar) -> Tensor:
+    return (weight * (x - to).square()).sum() / 2
+
+
+@block("prox.l2", functional=_squared)
 def l2(
     of: Annotated[Tensor, vector("V")],
     weight: Annotated[Scalar, field("V", min=0)],
@@ -86,7 +100,11 @@ def l2(
     return (of + weight * to) / (1 + weight)
 
 
-@block("prox.nonnegative")
+def _if_nonnegative(x: Tensor) -> Tensor:
+    return indicator((x >= 0).all())
+
+
+@block("prox.nonnegative", functional=_if_nonnegative)
 def nonnegative(of: Annotated[Tensor, vector("V")]) -> Annotated[Tensor, vector("V")]:
     """Negative entries become 0: the projection on the non-negative vectors.
 
@@ -103,8 +121,13 @@ def nonnegative(of: Annotated[Tensor, vector("V")]) -> Annotated[Tensor, vector(
     return of.clamp(min=0)
 
 
-@block("prox.box")
-@block("project.box")
+def _if_in_box(x: Tensor, low: Scalar, high: Scalar) -> Tensor:
+    least, most = (torch.as_tensor(end, dtype=x.dtype, device=x.device) for end in (low, high))
+    return indicator(((x >= least) & (x <= most)).all())
+
+
+@block("prox.box", functional=_if_in_box)
+@block("project.box", functional=_if_in_box)
 def box(
     of: Annotated[Tensor, vector("V")],
     low: Annotated[Scalar, number()] = 0.0,

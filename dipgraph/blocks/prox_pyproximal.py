@@ -35,6 +35,8 @@ OPERATORS: dict[str, Callable[[Any, tuple[int, ...], float], Any]] = {
     "geman": lambda p, grid, number: p.Geman(1.0, gamma=number),
 }
 """How each operator is made for a grid and the block's one number."""
+NOT_CONVEX = {"l0", "l0_ball", "mumford_shah", "scad", "log", "etp", "geman"}
+"""Those whose proximal map is not firmly non-expansive."""
 
 
 @block("prox.pyproximal", differentiable=False)
@@ -78,6 +80,7 @@ class PyproximalProx:
     ) -> None:
         self.package = require("pyproximal", "pyproximal", "prox.pyproximal")
         self.make, self.number = OPERATORS[functional], number
+        self.convex = functional not in NOT_CONVEX
         self.made: tuple[tuple[int, ...], Any] | None = None
 
     def __call__(

@@ -6,12 +6,12 @@ from typing import Annotated
 
 from torch import Tensor
 
-from dipgraph.blocks.total_variation import TVSolver
+from dipgraph.blocks.total_variation import TVSolver, total_variation
 from dipgraph.blocks.values import Scalar
 from dipgraph.signatures import block, number, vector, whole, word
 
 
-@block("prox.tv", differentiable=False)
+@block("prox.tv", differentiable=False, functional=total_variation)
 class TVProx(TVSolver):
     """Proximal map of total variation: total-variation denoising.
 

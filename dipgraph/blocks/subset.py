@@ -102,7 +102,7 @@ def _parts(of: LinearMap, count: int, device: torch.device) -> list[tuple[Linear
         raise InputError(
             f"{count} subsets of {views} views: some would be empty",
             where="subset.next",
-            remedy=f"Use at most {views}.",
+            remedy=f"use at most {views}",
         )
     return [
         (TorchMap(view_subset(of.op, part), scale=of.scale), torch.from_numpy(part).to(device))

@@ -21,6 +21,13 @@ CHECK_EVERY = 10
 """Iterations between two looks at the duality gap, each of which waits for the device."""
 
 
+def total_variation(image: Tensor, weight: Scalar, kind: str) -> Tensor:
+    """The weight times the sum of the gradients' lengths, of the absolute differences if anisotropic; not smoothed."""
+    slope = gradient(image)
+    lengths = slope.abs() if kind == "anisotropic" else torch.linalg.vector_norm(slope, dim=-3)
+    return weight * lengths.sum()
+
+
 class TVSolver:
     """Proximal map of total variation that remembers its dual variable from call to call.
 

@@ -43,6 +43,11 @@ def total(values: Tensor, weight: Scalar = 1.0) -> Tensor:
     return values.sum() * (weight / values.shape[0])
 
 
+def indicator(inside: Tensor) -> Tensor:
+    """The indicator of a set, for whether a vector lies in it: 0 inside, infinite outside."""
+    return torch.where(inside, 0.0, torch.inf)
+
+
 def member_sums(values: Tensor) -> Tensor:
     """The sum over each member of a batch: ``(batch, *) -> (batch,)``."""
     return values.flatten(1).sum(1)

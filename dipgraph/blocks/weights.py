@@ -94,6 +94,6 @@ def _inverse_map(sums: Tensor) -> LinearMap:
 
     least = torch.finfo(sums.dtype).eps * sums.abs().max()
     if bool((sums < -least).any()):
-        raise InputError("weights.sirt needs a map without negative entries", remedy="Use it with a ray transform.")
+        raise InputError("weights.sirt needs a map without negative entries", remedy="use it with a ray transform")
     weights = torch.where(sums > least, 1 / sums, 0)
     return TorchMap(Mask(weights.cpu().numpy(), dtype=str(sums.dtype).removeprefix("torch.")))

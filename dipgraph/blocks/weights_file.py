@@ -30,23 +30,23 @@ def read_weights(file: str | Path | None, needed_by: str) -> dict[str, Tensor]:
     if file is None:
         raise InputError(
             f"{needed_by} needs a file with the network's weights and got none",
-            remedy="Name it, as in `--set weights=PATH` where the recipe has a parameter `weights` for it.",
+            remedy="name it, as in `--set weights=PATH` where the recipe has a parameter `weights` for it",
         )
     path = Path(file)
     if not path.is_file():
-        raise InputError(f"there is no weights file {str(path)!r} for {needed_by}", remedy="Check the path.")
+        raise InputError(f"there is no weights file {str(path)!r} for {needed_by}", remedy="check the path")
     try:
         content = _read(path)
     except Exception as fault:
         # A pickle can fail in any way; all of them mean that the file is not a plain state dict.
         raise InputError(
             f"{str(path)!r} is no weights file for {needed_by}: it does not read as named tensors and nothing else",
-            remedy="Give safetensors, or what torch.save(network.state_dict(), path) wrote.",
+            remedy="give safetensors, or what torch.save(network.state_dict(), path) wrote",
         ) from fault
     if not isinstance(content, Mapping) or not all(isinstance(value, Tensor) for value in content.values()):
         raise InputError(
             f"{str(path)!r} is no weights file for {needed_by}: it holds no state dict",
-            remedy="Save network.state_dict(), not the network or a checkpoint around it.",
+            remedy="save network.state_dict(), not the network or a checkpoint around it",
         )
     return dict(content)
 
@@ -79,6 +79,6 @@ def load_weights(network: nn.Module, weights: Mapping[str, Tensor], file: str | 
             continue
         raise InputError(
             f"{str(file)!r} holds the weights of another network than {needed_by}: {fault}",
-            remedy=f"The docs of {needed_by} say which network it is and where to find its weights.",
+            remedy=f"the docs of {needed_by} say which network it is and where to find its weights",
         )
     network.load_state_dict(dict(weights))

@@ -21,6 +21,7 @@ from dipgraph.data.provenance import FileRecord, records
 from dipgraph.data.resample import Field, onto
 from dipgraph.data.resolved import resolved_text
 from dipgraph.language.diagnostics import Fault, Faults, Mark
+from dipgraph.operators.devices import refuse_too_large
 from dipgraph.operators.fbp import FilteredBackprojection
 from dipgraph.operators.grid import ImageGrid
 from dipgraph.operators.ray_transform import RayTransform
@@ -78,7 +79,7 @@ class _Builder:
                 operator, data.data, self.grid.shape, pixel=self.grid.pixel, unit=self.grid.unit, fbp=fbp,
                 scale=plan.scale, noise_level=data.noise_level, counts=data.counts, blank=data.blank, prior=prior,
                 reference=reference, segmentation=segmentation, region="all" if plan.region == "all" else "disc",
-                name=name, about=plan.about, provenance=provenance, resolved_text=resolved_text(plan, provenance),
+                name=name, about=plan.about, provenance=provenance, resolved_text=resolved_text(plan, name, provenance),
             )  # fmt: skip
 
     def _place(self, *sections: Call | None) -> Mark:
@@ -116,6 +117,7 @@ class _Builder:
     def _simulate(self, phantom: Call) -> Measurement:
         plan = self.plan
         grid = self.grid.refine(plan.refine)
+        refuse_too_large(grid.size, f"a phantom of {grid.rows} x {grid.columns} pixels, for refine: {plan.refine},")
         fine = np.asarray(phantom(grid.shape)) * plan.value
         self.truth = onto(fine, self.grid.shape, "phantom")
         flat = fine.astype(np.float32).ravel()
@@ -214,12 +216,12 @@ class _Builder:
             files.append(self.plan.geometry.given["angles"])
         found = records(files)
         for record in found:
-            stated = self.plan.hashes.get(str(record.path))
-            if stated is not None and stated != record.sha256:
+            mark, stated = self.plan.hashes.get(str(record.path), (self.plan.mark, record.sha256))
+            if stated != record.sha256:
                 raise fault(
                     "E708",
                     f"the file has changed since it was recorded: {record.path}",
-                    self.plan.mark,
+                    mark,
                     f"its SHA-256 is {record.sha256}; remove it from 'files' to take it as it is",
                 )
         return found

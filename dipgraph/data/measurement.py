@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from dipgraph.operators.geometry import ScanGeometry
 from dipgraph.signatures.errors import InputError
@@ -69,6 +69,15 @@ class Measurement:
         return self.geometry
 
 
+def as_array(values: ArrayLike, what: str) -> NDArray[np.generic]:
+    """Return values as an array; raises :class:`InputError` for lists whose parts differ in length."""
+    try:
+        return np.asarray(values)
+    except ValueError:
+        raise InputError(f"{what} is no array: its rows differ in length", where=what,
+                         remedy="give an array of numbers") from None  # fmt: skip
+
+
 def check_array(data: NDArray[np.generic], what: str, where: str = "", *, zero: bool = False) -> Array:
     """Return data as finite float64, or say what is wrong with them.
 
@@ -88,8 +97,10 @@ def check_array(data: NDArray[np.generic], what: str, where: str = "", *, zero: 
     if bad.any():
         first = tuple(int(i) for i in np.argwhere(bad)[0])
         place = ", ".join(map(str, first))
+        count = int(np.count_nonzero(bad))
+        said = "1 value that is" if count == 1 else f"{count} values that are"
         raise InputError(
-            f"{what} has {np.count_nonzero(bad)} values that are NaN or infinite, the first at index ({place})",
+            f"{what} has {said} NaN or infinite, {'the first ' * (count > 1)}at index ({place})",
             where=where,
             remedy="repair or remove them before the data are read",
         )

@@ -11,13 +11,16 @@ from typing import Any
 from dipgraph.data import catalogue
 from dipgraph.data.options import WHOLE, Call, Context, Entry, read_call
 from dipgraph.data.quantities import ImageUnits, read_density, read_pixel
-from dipgraph.language.diagnostics import Faults, Mark, Report, listing, near
+from dipgraph.language.diagnostics import Mark, Report, listing, near
 from dipgraph.language.document import Mapping, Node, Scalar, Sequence
 from dipgraph.language.parameters import Parameters, Setting
+from dipgraph.operators.devices import refuse_too_large
+from dipgraph.operators.grid import ImageGrid
+from dipgraph.signatures.errors import InputError
 
 KEYS = (
-    "problem", "about", "cite", "params", "read", "simulate", "geometry", "prepare", "image", "operator", "scale",
-    "reference", "segmentation", "prior", "score", "files",
+    "problem", "name", "about", "cite", "params", "read", "simulate", "geometry", "prepare", "image", "operator",
+    "scale", "reference", "segmentation", "prior", "score", "files",
 )  # fmt: skip
 VERSION = 1
 
@@ -28,6 +31,7 @@ class Plan:
 
     context: Context
     document: Mapping
+    name: str = ""
     about: str = ""
     shape: tuple[int, int] = (1, 1)
     read: Call | None = None
@@ -43,7 +47,8 @@ class Plan:
     segmentation: Call | None = None
     prior: Call | None = None
     region: str = "disc"
-    hashes: dict[str, str] = field(default_factory=dict)
+    hashes: dict[str, tuple[Mark, str]] = field(default_factory=dict)
+    """The SHA-256 that the file states of others, by their path, and where."""
 
     @property
     def mark(self) -> Mark:
@@ -54,6 +59,11 @@ class Plan:
     def image(self) -> ImageUnits:
         """The image's unit and pixel."""
         return self.context.image
+
+
+def is_plain(name: str) -> bool:
+    """Whether a problem may be called so: a name becomes part of a folder's."""
+    return bool(name.strip()) and name.isprintable() and not set(name) & set("/\\")
 
 
 def settle(parameters: Parameters, settings: SequenceABC[Setting], report: Report) -> dict[str, Any]:
@@ -82,12 +92,10 @@ def read_plan(document: Mapping, parameters: Parameters, settings: SequenceABC[S
     values: dict[str, Any] = {}
     with report.part():
         values = settle(parameters, settings, report)
-    if report.errors:
-        raise Faults(report.faults)
+    report.settle()
     plan = Plan(Context(parameters, values, report), document)
     _PlanReader(document, plan, report).read()
-    if report.errors:
-        raise Faults(report.faults)
+    report.settle()
     return plan
 
 
@@ -115,6 +123,7 @@ class _PlanReader:
 
     def read(self) -> None:
         for part in (
+            self._name,
             self._about,
             self._image,
             self._source,
@@ -147,6 +156,14 @@ class _PlanReader:
         node = self.document.get(key)
         return None if node is None else read_call(node, entries, what, self.context)
 
+    def _name(self) -> None:
+        node = self.document.get("name")
+        if node is None:
+            return
+        if not isinstance(node, Scalar) or not is_plain(node.text):
+            raise self.report.fail("E703", "'name' is a name, without / or \\", node.mark, "as in name: walnut")
+        self.plan.name = node.text
+
     def _about(self) -> None:
         node = self.document.get("about")
         if node is not None and not isinstance(node, Scalar):
@@ -173,7 +190,13 @@ class _PlanReader:
         if not isinstance(shape, Sequence) or len(shape.items) != 2:
             raise self.report.fail("E703", "the shape is a list of two: rows and columns", shape.mark, example)
         rows, columns = (WHOLE.read(item, self.context, WHOLE) for item in shape.items)
-        self.plan.shape = rows, columns
+        try:
+            grid = ImageGrid((rows, columns), self.context.image.pixel, self.context.image.unit)
+            refuse_too_large(grid.size, f"an image of {rows} x {columns} pixels", "shape")
+        except InputError as error:
+            place = pixel if error.where == "pixel" and pixel is not None else shape
+            raise self.report.fail("E703", error.what, place.mark, error.remedy) from None
+        self.plan.shape = grid.shape
 
     def _source(self) -> None:
         read, simulate = self.document.key("read"), self.document.key("simulate")
@@ -265,4 +288,6 @@ class _PlanReader:
             return
         if not isinstance(node, Mapping) or not all(isinstance(value, Scalar) for _, value in node):
             raise self.report.fail("E703", "'files' gives the SHA-256 of each file by its path", node.mark)
-        self.plan.hashes = {str(Path(key.text)): value.text for key, value in node if isinstance(value, Scalar)}
+        self.plan.hashes = {
+            str(Path(key.text)): (value.mark, value.text) for key, value in node if isinstance(value, Scalar)
+        }

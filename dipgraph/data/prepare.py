@@ -226,9 +226,9 @@ def log(measurement: Measurement, least: float | None = None) -> Measurement:
 
 
 def multiply(measurement: Measurement, by: float) -> Measurement:
-    """Multiply the data by a number, to change their unit."""
+    """Multiply the data by a number, to change their unit; they are then no longer what the counts behind them say."""
     level = None if measurement.noise_level is None else measurement.noise_level * abs(by)
-    return replace(measurement, data=measurement.data * by, noise_level=level)
+    return replace(measurement, data=measurement.data * by, noise_level=level, counts=None, blank=None)
 
 
 def _with_angles(geometry: ScanGeometry, step: str) -> ParallelBeam | FanBeam:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+import numbers
+import operator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pylops import LinearOperator
 
-from dipgraph.data.measurement import check_array
+from dipgraph.data.measurement import as_array, check_array
 from dipgraph.data.provenance import FileRecord
 from dipgraph.data.scale import estimate_scale
 from dipgraph.data.scores import Region, region_mask
@@ -114,12 +116,16 @@ class Problem:
         provenance: tuple[FileRecord, ...] = (),
         resolved_text: str = "",
     ) -> None:
-        if not isinstance(A, LinearOperator):
-            raise InputError(
-                f"A is a {type(A).__name__}, not a PyLops LinearOperator",
-                where="A",
-                remedy="wrap a matrix as pylops.MatrixMult(matrix), a function as pylops.FunctionOperator",
-            )
+        for part, map_ in (("A", A), ("fbp", fbp), ("grad", grad)):
+            if not isinstance(map_, LinearOperator) and (map_ is not None or part == "A"):
+                raise InputError(
+                    f"{part} is a {type(map_).__name__}, not a PyLops LinearOperator",
+                    where=part,
+                    remedy="wrap a matrix as pylops.MatrixMult(matrix), a function as pylops.FunctionOperator",
+                )
+        for part, text in (("unit", unit), ("name", name), ("about", about)):
+            if not isinstance(text, str):
+                raise InputError(f"{part} is a {type(text).__name__}", where=part, remedy="give a text")
         self._set(A=A)
         self._set(shape=self._image_shape(shape))
         self._set(y=self._data(y, "y"))
@@ -142,18 +148,21 @@ class Problem:
             object.__setattr__(self, name, value)
 
     def _image_shape(self, shape: tuple[int, int] | None) -> tuple[int, int]:
-        given = tuple(self.A.dims) if shape is None else tuple(shape)
         size = int(self.A.shape[1])
+        try:
+            given = tuple(operator.index(side) for side in (self.A.dims if shape is None else shape))
+        except TypeError:
+            given = ()
         if len(given) != 2 or min(given) < 1 or math.prod(given) != size:
             raise InputError(
-                f"the image shape is {given}, and A takes images of {size} pixels",
+                f"the image shape is {given or shape}, and A takes images of {size} pixels",
                 where="shape",
                 remedy="give shape=(rows, columns) whose product is the operator's number of columns",
             )
-        return int(given[0]), int(given[1])
+        return given[0], given[1]
 
     def _data(self, values: ArrayLike, name: str) -> Float32:
-        array, dims = np.asarray(values), tuple(int(n) for n in self.A.dimsd)
+        array, dims = as_array(values, name), tuple(int(n) for n in self.A.dimsd)
         if array.shape != dims and array.shape != (math.prod(dims),):
             raise InputError(
                 f"{name} has shape {array.shape}, and A gives data of shape {dims}",
@@ -163,7 +172,7 @@ class Problem:
         return np.ascontiguousarray(check_array(array, name, name).reshape(dims), dtype=np.float32)
 
     def _image(self, values: ArrayLike, name: str) -> Float32:
-        array = np.asarray(values)
+        array = as_array(values, name)
         if array.shape != self.shape:
             raise InputError(
                 f"the {name} has shape {array.shape}, and the image is {self.shape}",
@@ -188,9 +197,10 @@ class Problem:
             raise InputError(f"A is complex ({self.A.dtype})", where="A", remedy="give a real operator")
         for name, least in (("pixel", 0.0), ("scale", 0.0), ("noise_level", -math.ulp(0.0))):
             value = getattr(self, name)
-            if value is not None and not (math.isfinite(value) and value > least):
+            number = float(value) if isinstance(value, numbers.Real) else math.nan
+            if value is not None and not (math.isfinite(number) and number > least):
                 wanted = "a number of at least 0" if name == "noise_level" else "a positive number"
-                raise InputError(f"{name} is {value}", where=name, remedy=f"give {wanted}")
+                raise InputError(f"{name} is {value!r}", where=name, remedy=f"give {wanted}")
         check_array(self.y, "y", "y")
         for name, strict in (("counts", False), ("blank", True)):
             photons = getattr(self, name)

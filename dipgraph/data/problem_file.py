@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping as MappingABC
-from collections.abc import Sequence as SequenceABC
 from dataclasses import dataclass
 from pathlib import Path
 
 from dipgraph.data.build import build
 from dipgraph.data.plan import Plan, read_plan
 from dipgraph.data.problem import Problem
+from dipgraph.data.settings import Settings, as_settings
 from dipgraph.data.shipped import locate
 from dipgraph.language.diagnostics import Fault, Report, Source
 from dipgraph.language.document import Mapping, Scalar, parse, read
-from dipgraph.language.parameters import Parameters, Setting, read_parameters
-
-Settings = MappingABC[str, object] | SequenceABC[Setting]
+from dipgraph.language.parameters import Parameters, read_parameters
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +22,7 @@ class ProblemFile:
     Parameters
     ----------
     name
-        What the problem is called: the file's name without its ending.
+        What the problem is called unless its text says: the file's name without its ending.
     document
         The located text.
     parameters
@@ -65,7 +62,8 @@ class ProblemFile:
         Faults
             If the text, the settings or the data have a fault; each with its place.
         """
-        return build(self.plan(settings), self.name, device)
+        plan = self.plan(settings)
+        return build(plan, plan.name or self.name, device)
 
 
 def read_problem(source: Source, base: Path | None = None, name: str | None = None) -> ProblemFile:
@@ -118,15 +116,3 @@ def load_problem(path_or_name: str | Path, settings: Settings = (), *, device: s
     (10, 96)
     """
     return problem_file(path_or_name).load(settings, device)
-
-
-def as_settings(settings: Settings) -> list[Setting]:
-    """Return settings in the form that the command line gives them."""
-    if not isinstance(settings, MappingABC):
-        return list(settings)
-    shown = {True: "true", False: "false", None: "none"}
-    texts = {
-        name: shown[value] if value is None or isinstance(value, bool) else str(value)
-        for name, value in settings.items()
-    }
-    return [Setting.read(f"problem.{name}={text}", "--set", "problem.") for name, text in texts.items()]

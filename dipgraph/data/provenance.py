@@ -16,6 +16,9 @@ class FileRecord:
     sha256: str
     size: int
 
+    def __str__(self) -> str:
+        return f"{self.path} ({self.size} bytes, SHA-256 {self.sha256})"
+
     @classmethod
     def of(cls, path: Path) -> FileRecord:
         """Return the record of a file as it is now."""

@@ -9,24 +9,28 @@ from typing import Any
 
 import yaml
 
-from dipgraph.data.plan import Plan
+from dipgraph.data.plan import Plan, is_plain
 from dipgraph.data.provenance import FileRecord
 from dipgraph.language.document import Mapping, Node, Scalar, Sequence
 
+OWN = ("name", "params", "files")
+"""What the resolved text says in its own way."""
 
-def resolved_text(plan: Plan, files: tuple[FileRecord, ...]) -> str:
+
+def resolved_text(plan: Plan, name: str, files: tuple[FileRecord, ...]) -> str:
     """Return a YAML text that gives the same problem again, wherever it lies.
 
-    Parameters keep their bounds and explanations and take the values they were settled to; paths are absolute;
-    ``files`` holds the SHA-256 of every file read, and is checked when the text is loaded again.
+    Parameters keep their bounds and explanations and take the values they were settled to; paths are absolute; ``name``
+    says what the problem is called, since the text may lie in a file of another name; ``files`` holds the SHA-256 of
+    every file read, and is checked when the text is loaded again.
     """
     document = plan.document
-    body = {
-        key.text: _plain(value, plan.context.paths) for key, value in document if key.text not in ("params", "files")
-    }
+    body = {key.text: _plain(value, plan.context.paths) for key, value in document if key.text not in OWN}
     content: dict[str, Any] = {}
     for key, value in body.items():
         content[key] = value
+        if key == "problem" and is_plain(name):
+            content["name"] = name
         if key == "about" or (key == "problem" and "about" not in body):
             _add_params(content, document, plan.context.values)
     if "params" not in content:

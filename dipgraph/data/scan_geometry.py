@@ -10,6 +10,7 @@ import numpy as np
 
 from dipgraph.data.measurement import Array
 from dipgraph.data.readers import load_array
+from dipgraph.operators.devices import refuse_too_large
 from dipgraph.operators.geometry import FanBeam, ParallelBeam
 from dipgraph.signatures.errors import InputError
 
@@ -93,6 +94,8 @@ def _counts(
     count = views if shape is None else shape[0]
     if count is None and angles is None:
         raise InputError("the geometry does not say how many views there are", where="geometry", remedy="give 'views'")
+    if shape is None and count is not None and detectors is not None:
+        refuse_too_large(count * detectors, f"a scan of {count} views of {detectors} detector pixels", "geometry")
     return count, detectors if shape is None else shape[1]
 
 

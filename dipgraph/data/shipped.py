@@ -36,11 +36,20 @@ def locate(kind: Kind, name: str | Path) -> Path:
     InputError
         If there is no such file or name.
     """
-    path, text = Path(name).expanduser(), str(name)
-    if path.is_file():
-        return path
     single = kind.removesuffix("s")
-    if path.is_dir():
+    if not isinstance(name, str | Path) or not str(name):
+        given = "is empty" if name == "" else f"is {name!r:.60}"
+        raise InputError(f"the name of the {single} {given}", remedy=f"give a path, or {_list(kind)}")
+    path, text = Path(name), str(name)
+    try:
+        path = path.expanduser()
+        is_folder, is_there = path.is_dir(), path.exists()
+    except (OSError, RuntimeError) as error:  # a name too long, a folder that may not be searched, no such home
+        reason = getattr(error, "strerror", None) or str(error)
+        raise InputError(f"cannot look for the {single} file: {reason}", where=text, remedy="check the path") from None
+    if is_there and not is_folder:  # a device or a pipe will do: what it holds is for the reader to judge
+        return path
+    if is_folder:
         raise InputError(
             f"'{text}' is a folder, not a {single} file", where=text, remedy=f"name a file in it, or {_list(kind)}"
         )

@@ -24,6 +24,14 @@ from dipgraph.language.diagnostics import Report
 from dipgraph.operators import FilteredBackprojection, LeastSquares, RayTransform, TorchMap, norm
 from dipgraph.signatures.errors import InputError
 
+PHOTONS = "known where raw counts are read and a flat_field divides them, or by noise: {kind: poisson, photons: ...}"
+WHENCE = {
+    "noise_level": "noise_level can be estimated: {noise.estimate: {of: y}}",
+    "counts": PHOTONS,
+    "blank": PHOTONS,
+}
+"""Where names that not every problem has come from; those that come together are missed in one message."""
+
 
 @dataclass(frozen=True)
 class Bound:
@@ -47,7 +55,7 @@ def choose_device(name: str | None) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
-    except RuntimeError:
+    except (RuntimeError, TypeError):
         raise InputError(f"no device '{name}'", where="--device", remedy="say cpu, cuda or cuda:0") from None
     if device.type == "cuda" and not torch.cuda.is_available():
         raise InputError("there is no CUDA device here", where="--device", remedy="run with --device cpu")
@@ -89,6 +97,7 @@ def bind(problem: Problem, device: torch.device, dtype: torch.dtype = torch.floa
         "y": vector(problem.y, data_scale, "Y"),
         "fbp": inverse,
         "grad": TorchMap(problem.grad),
+        "data_unit": data_scale,
     }
     if problem.noise_level is not None:
         given["noise_level"] = float(problem.noise_level) / data_scale
@@ -115,8 +124,11 @@ def placed(problem: Problem, device: torch.device) -> tuple[LinearOperator, Line
 def check_binding(program: Program, plan: Plan, bound: Bound) -> None:
     """Refuse a recipe that reads what the problem does not have; raises :class:`~dipgraph.language.Faults`."""
     report = Report()
-    for name, mark in program.given.items():
+    missing: dict[str, list[str]] = {}
+    for name in program.given:
         if name in plan.given and name not in bound.given:
-            advice = "noise_level can be estimated: {noise.estimate: {of: y}}" if name == "noise_level" else ""
-            report.add("E801", f"the problem '{bound.problem.name}' has no '{name}'", mark, advice)
+            missing.setdefault(WHENCE.get(name, ""), []).append(name)
+    for advice, names in missing.items():
+        lack = " and ".join(f"no '{name}'" for name in names)
+        report.add("E801", f"the problem '{bound.problem.name}' has {lack}", program.given[names[0]], advice)
     report.settle()

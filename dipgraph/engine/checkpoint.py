@@ -15,11 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
 from dipgraph.engine.files import StorageError, clear_parts, write_whole
+from dipgraph.engine.memory import memory_told
 from dipgraph.engine.run import Run
 from dipgraph.engine.state import restore, snapshot
 from dipgraph.signatures.errors import DipgraphError, InputError
@@ -72,9 +74,12 @@ class Checkpoints:
         ------
         StorageError
             If the disk is full or the permission missing; the checkpoints before it stand.
+        OutOfMemoryError
+            If the copies do not fit.
         """
-        tree, tensors = snapshot(run)
-        packed = save(tensors)
+        with memory_told(torch.device("cpu")):
+            tree, tensors = snapshot(run)
+            packed = save(tensors)
         content = {
             "format": FORMAT, "step": run.steps, "identity": self.identity, "state": tree,
             "tensors": hashlib.sha256(packed).hexdigest(),

@@ -11,13 +11,14 @@ import torch
 
 from dipgraph.engine.functions import FUNCTIONS
 from dipgraph.engine.machine import Calls, CompiledLoop, CompiledTraining, Machine, Made, Plain, Slots
+from dipgraph.engine.memory import refuse_too_large
 from dipgraph.engine.state import Attributes, Stateful, Stream
 from dipgraph.graph import Body, Loop, Operation, Plan, Training, Value
 from dipgraph.language.diagnostics import Faults, Report
 from dipgraph.language.program import Call, Program
 from dipgraph.signatures.block import Signature
 from dipgraph.signatures.errors import DipgraphError
-from dipgraph.signatures.spaces import Number, Switch, Vector
+from dipgraph.signatures.spaces import Network, Number, Switch, Vector
 
 SCORE = "score"
 """The output that is noted for the history of a run, whether the recipe takes it or not."""
@@ -42,6 +43,7 @@ class _Compiler:
         for value in plan.given.values():
             self.slot.setdefault(value, len(self.slot))
         self.blocks: dict[str, Any] = {}
+        self.functions: dict[Operation, Callable[..., Any]] = {}
         self.streams: dict[str, torch.Generator] = {}
         self.made: list[Made] = []
         self.scores: dict[str, tuple[str, int]] = {}
@@ -61,15 +63,28 @@ class _Compiler:
                 slots[number] = networks[value.content]
         returns = {name: self.slot[value] for name, value in self.plan.returns.items()}
         constants = frozenset(slot for value, slot in self.slot.items() if value.origin in CONSTANT)
-        return Machine(slots, calls, epilogue, returns, networks, self.blocks, self.streams, self.made,
+        return Machine(slots, calls, epilogue, returns, networks, self.blocks, self.functions, self.streams, self.made,
                        self.setting.device, constants)  # fmt: skip
 
     def network(self, name: str, call: Call) -> torch.nn.Module:
         """A network with weights drawn from its own stream."""
-        with torch.random.fork_rng(devices=[]):
+        inputs = self.program.inputs.get(name, 1)
+
+        def make() -> torch.nn.Module:
+            made: torch.nn.Module = _construct(
+                call.signature, call.settings, {"inputs": inputs, "setting": self.setting}
+            )
+            return made
+
+        def make_if_it_fits() -> torch.nn.Module:
+            with torch.device("meta"):
+                shadow = make()
+            refuse_too_large(shadow, inputs, self.setting)
             torch.manual_seed(stream_seed(self.seed, name))
-            extra = {"inputs": self.program.inputs.get(name, 1), "setting": self.setting}
-            network: torch.nn.Module = self.located(call, lambda: _construct(call.signature, call.settings, extra))
+            return make()
+
+        with torch.random.fork_rng(devices=[]):
+            network: torch.nn.Module = self.located(call, make_if_it_fits)
         return network.to(device=self.setting.device, dtype=self.setting.dtype)
 
     def located(self, call: Call, make: Callable[[], Any]) -> Any:
@@ -80,7 +95,9 @@ class _Compiler:
             raise
         except DipgraphError as error:
             report = Report()
-            report.add("E802", f"{call.signature.name}: {error.what}", call.mark, error.remedy)
+            settings = ", ".join(f"{name} {value}" for name, value in call.settings.items() if type(value) is int)
+            what = f"{call.signature.name}{f' ({settings})' * bool(settings)}: {error.what}"
+            report.add("E802", what, call.mark, error.remedy)
             raise Faults(report.faults) from error
 
     def body(self, body: Body) -> Calls:
@@ -123,17 +140,16 @@ class _Compiler:
             self.blocks[operation.key] = made
             function = made
         else:
-            settings = {_argument(signature, name): value for name, value in call.settings.items()}
+            settings = {argument(signature, name): value for name, value in call.settings.items()}
             function = partial(signature.make, **settings) if settings else signature.make
         handed = {
-            argument: extra[what]
-            for argument, what, in_init in signature.injected
-            if not (in_init and signature.is_class)
+            name: extra[what] for name, what, in_init in signature.injected if not (in_init and signature.is_class)
         }
         if handed:
             function = partial(function, **handed)
+        self.functions[operation] = function
         wires = [
-            (_argument(signature, port), slot)
+            (argument(signature, port), slot)
             for port, slot in zip(operation.ports, self.slots(operation.inputs), strict=True)
         ]
         outputs = self.slots(operation.outputs)
@@ -177,7 +193,7 @@ class _Compiler:
         after = {id(inside): made for inside, made in training.exports}
         targets = [
             (carried.name, slot[carried.begin], slot[carried.inside], slot[after[id(carried.inside)]],
-             carried.begin.name in self.program.networks)
+             isinstance(carried.begin.type, Network))
             for carried in training.targets
         ]  # fmt: skip
         inside = {id(carried.inside) for carried in training.targets}
@@ -187,6 +203,7 @@ class _Compiler:
             training=training,
             calls=calls,
             targets=targets,
+            networks=[slot[value] for value in operation.inputs if isinstance(value.type, Network)],
             terms=[slot[term.value] for term in training.terms],
             rates=whole,
             exports=[(slot[value], slot[made]) for value, made in training.exports if id(value) not in inside],
@@ -239,11 +256,11 @@ def _block(function: Callable[..., Any], wires: list[tuple[str, int]], outputs: 
 
 def _construct(signature: Signature, settings: Any, extra: dict[str, Any]) -> Any:
     """An instance of a block's class."""
-    handed = {argument: extra[what] for argument, what, in_init in signature.injected if in_init}
-    return signature.make(**{_argument(signature, name): value for name, value in settings.items()}, **handed)
+    handed = {name: extra[what] for name, what, in_init in signature.injected if in_init}
+    return signature.make(**{argument(signature, name): value for name, value in settings.items()}, **handed)
 
 
-def _argument(signature: Signature, port: str) -> str:
+def argument(signature: Signature, port: str) -> str:
     """The argument of a port: a Python keyword stands with an underscore."""
     found = signature.port(port)
     return found.argument if found is not None else port

@@ -11,10 +11,14 @@ import torch
 from dipgraph.blocks import registry
 from dipgraph.data.problem import Problem
 from dipgraph.data.problem_file import load_problem
+from dipgraph.data.settings import refuse_settings
 from dipgraph.data.shipped import load_recipe
 from dipgraph.engine.run import Options, Result, Run
 from dipgraph.language import Fault, Faults, Recipe, Setting, settle_recipe
 from dipgraph.language import check as check_language
+from dipgraph.language.diagnostics import order
+from dipgraph.language.settling import setting_text
+from dipgraph.signatures.errors import InputError
 
 Settings = Mapping[str, Any]
 
@@ -23,7 +27,12 @@ def split_settings(settings: Settings | None) -> tuple[list[Setting], dict[str, 
     """Settings of the recipe, and those of the problem, whose names begin with ``problem.``."""
     mine: list[Setting] = []
     theirs: dict[str, str] = {}
+    if not isinstance(settings, Mapping | None):
+        raise InputError(f"the settings are a {type(settings).__name__}, not a mapping", where="settings",
+                         remedy='give values by name, as in settings={"rate": 1e-3}')  # fmt: skip
     for name, value in (settings or {}).items():
+        if not isinstance(name, str):
+            raise InputError(f"the name of a setting is {name!r}", where="settings", remedy="names are texts")
         text = setting_text(value)
         if name.startswith("problem."):
             theirs[name.removeprefix("problem.")] = text
@@ -32,15 +41,11 @@ def split_settings(settings: Settings | None) -> tuple[list[Setting], dict[str, 
     return mine, theirs
 
 
-def setting_text(value: Any) -> str:
-    """A Python value as ``--set`` takes it."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return "none" if value is None else repr(value) if isinstance(value, float) else str(value)
-
-
 def _problem(problem: str | Path | Problem, settings: Mapping[str, str]) -> Problem:
-    return problem if isinstance(problem, Problem) else load_problem(problem, settings)
+    if not isinstance(problem, Problem):
+        return load_problem(problem, settings)
+    refuse_settings(settings, "the problem is built already")
+    return problem
 
 
 def check(
@@ -71,6 +76,8 @@ def check(
     except Faults as faults:
         return faults.faults
     mine, theirs = split_settings(settings)
+    if problem is None:
+        refuse_settings(theirs, "no problem is given")
     found = check_language(loaded, registry(), preset, mine)
     if problem is None or any(not fault.is_warning for fault in found):
         return found
@@ -78,7 +85,7 @@ def check(
     try:
         Run(program, _problem(problem, theirs), Options(device="cpu"))
     except Faults as faults:
-        return [*faults.faults, *found]
+        return order([*faults.faults, *found])
     return found
 
 

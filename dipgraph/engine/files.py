@@ -64,7 +64,7 @@ def clear_parts(folder: Path) -> None:
         part.unlink(missing_ok=True)
 
 
-def read_text(path: Path) -> str:
+def whole_text(path: Path) -> str:
     """The text of a file; raises :class:`StorageError` if it cannot be read."""
     try:
         return path.read_text(encoding="utf-8")

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from dipgraph.engine.state import Attributes, Stateful, Stream
-from dipgraph.graph import Loop, Training
+from dipgraph.graph import Loop, Operation, Training
 
 Slots = list[Any]
 Plain = Callable[[Slots], None]
@@ -59,6 +59,8 @@ class CompiledTraining:
     calls: list[Plain]
     targets: list[tuple[str, int, int, int, bool]]
     """(name, slot before, slot inside, slot after, whether it is a network)."""
+    networks: list[int]
+    """Every network of outside that the loss reads, the targets among them."""
     terms: list[int]
     rates: dict[str, int]
     exports: list[tuple[int, int]]
@@ -106,6 +108,8 @@ class Machine:
     networks: dict[str, torch.nn.Module]
     blocks: dict[str, Any]
     """Instances of blocks with settings or state."""
+    functions: dict[Operation, Callable[..., Any]]
+    """What each block's step calls, by its ports."""
     streams: dict[str, torch.Generator]
     made: list[Made]
     """Calls that hand out something other than data, in the order of the text."""
@@ -126,7 +130,7 @@ class Machine:
         return found
 
     def state_dict(self) -> dict[str, Any]:
-        """Slots, networks, blocks and streams.
+        """Slots, networks, those that blocks handed out among them, blocks and streams.
 
         A slot is ``("data", value)``, ``("constant", slot)`` for what another slot holds from the start, or ``("made",
         slot)`` for what is made again by the call that fills that slot; null where it holds none of these.
@@ -146,6 +150,12 @@ class Machine:
         return {
             "slots": [None if slot in self.constants else told(value) for slot, value in enumerate(self.slots)],
             "notes": [made.note for made in self.made],
+            "handed": {
+                slot: self.slots[slot].state_dict()
+                for made in self.made
+                for slot in made.outputs
+                if isinstance(self.slots[slot], torch.nn.Module) and id(self.slots[slot]) not in constants
+            },
             "networks": {name: network.state_dict() for name, network in self.networks.items()},
             "parts": {key: [part.state_dict() for part in parts] for key, parts in self.parts().items()},
         }
@@ -179,6 +189,9 @@ class Machine:
                     made.again(slots)
                     fresh = {slot: slots[slot] for slot in made.outputs}
                     slots[:] = before
+                    for source, weights in state["handed"].items():
+                        if source in fresh:  # trained since it was handed out
+                            fresh[source].load_state_dict(weights)
                     for source, value in fresh.items():
                         for slot in copies.get(source, ()):
                             slots[slot] = value

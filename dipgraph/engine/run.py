@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import enum
 import math
+import numbers
+import os
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -19,6 +21,7 @@ from dipgraph.data.scores import matthews, otsu, psnr, ssim
 from dipgraph.engine.binding import Bound, bind, check_binding, choose_device
 from dipgraph.engine.compile import compile_plan
 from dipgraph.engine.executor import Executor, Frame
+from dipgraph.engine.memory import memory_told
 from dipgraph.engine.record import Record
 from dipgraph.graph import Plan, build
 from dipgraph.language import Program
@@ -47,7 +50,7 @@ class Options:
     seed
         Seed of every random stream.
     threads
-        CPU threads; torch's own choice by default.
+        CPU threads, at most one for each of the machine's cores; torch's own choice by default.
     run_on
         Run every loop to its count, and note where it would have stopped.
     dtype
@@ -59,6 +62,20 @@ class Options:
     threads: int | None = None
     run_on: bool = False
     dtype: torch.dtype = torch.float32
+
+    def __post_init__(self) -> None:
+        """Raise :class:`~dipgraph.signatures.errors.InputError` where one of them cannot be."""
+        _check_whole("seed", self.seed, 0)
+        if self.threads is not None:
+            _check_whole("threads", self.threads, 1, os.cpu_count() or 1, "the number of this machine's cores")
+        if not isinstance(self.dtype, torch.dtype) or not self.dtype.is_floating_point:
+            raise InputError(f"dtype is {self.dtype!r}", where="dtype", remedy="give torch.float32 or torch.float64")
+
+
+def _check_whole(name: str, value: object, least: int, most: float = math.inf, what: str = "") -> None:
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or not least <= int(value) <= most:
+        bounds = f"at least {least}" if most == math.inf else f"from {least} to {most}, {what}"
+        raise InputError(f"{name} is {value!r}", where=f"--{name}", remedy=f"give a whole number {bounds}")
 
 
 @dataclass(frozen=True)
@@ -139,17 +156,17 @@ class Run:
         self.program, self.problem = program, problem
         self.options = options or Options()
         if self.options.threads is not None:
-            if self.options.threads < 1:
-                raise InputError(f"{self.options.threads} threads", where="--threads", remedy="at least 1")
             torch.set_num_threads(self.options.threads)
         device = choose_device(self.options.device)
         if device.type == "cuda":
             torch.backends.cudnn.deterministic = True
             torch.backends.cudnn.benchmark = False
         self.plan: Plan = build(program)
-        self.bound: Bound = bind(problem, device, self.options.dtype)
+        with memory_told(device):
+            self.bound: Bound = bind(problem, device, self.options.dtype)
         check_binding(program, self.plan, self.bound)
-        machine = compile_plan(program, self.plan, self.bound.given, self.bound.setting, self.options.seed)
+        with memory_told(device):
+            machine = compile_plan(program, self.plan, self.bound.given, self.bound.setting, self.options.seed)
         self.record = Record(self.bound)
         self.executor = Executor(machine, self.record, self.options.run_on)
         self.seconds = 0.0
@@ -182,7 +199,8 @@ class Run:
         while True:
             began = time.perf_counter()
             try:
-                next(steps)
+                with memory_told(self.bound.setting.device, self):
+                    next(steps)
             except StopIteration:
                 self.record.flush()
                 self._refuse_divergence()

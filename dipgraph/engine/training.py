@@ -23,9 +23,6 @@ class Trainer:
         self.count = step.count
         self.leaves: dict[str, Tensor] = {}
         self.optimiser: torch.optim.Optimizer | None = None
-        trained = {name for name, *_, is_network in compiled.targets if is_network}
-        self.frozen = [net for name, net in machine.networks.items() if name not in trained]
-        self.thawed = [machine.networks[name] for name in trained]
 
     def prepare(self) -> torch.optim.Optimizer:
         """The optimiser, made at the first visit, with the rates of this one."""
@@ -37,26 +34,37 @@ class Trainer:
                     self.leaves[name] = torch.empty_like(value)
                 value = self.leaves[name].requires_grad_(False).copy_(value).requires_grad_(True)
             slots[inside] = value
-        if self.optimiser is None or self.compiled.training.step.restart:
+        if self.optimiser is None or self.compiled.training.step.restart or self.moved(self.optimiser):
             self.optimiser = self.make()
         self.set_rates(self.optimiser)
         return self.optimiser
 
+    def groups(self) -> list[dict[str, Any]]:
+        """What the optimiser changes: of each target its name and its tensors, as they stand inside."""
+        slots = self.machine.slots
+        return [
+            {"name": name, "params": list(slots[inside].parameters()) if is_network else [self.leaves[name]]}
+            for name, _, inside, _, is_network in self.compiled.targets
+        ]
+
     def make(self) -> torch.optim.Optimizer:
         """A fresh optimiser of the networks and leaves."""
         slots = self.machine.slots
-        groups = []
-        for name, *_, is_network in self.compiled.targets:
-            parameters = list(self.machine.networks[name].parameters()) if is_network else [self.leaves[name]]
-            groups.append({"name": name, "params": parameters})
         said = {name: _number(slots[slot]) for name, slot in self.compiled.rates.items() if self.signature.port(name)}
         per_target = [port.name for port in self.signature.ports if getattr(port.kind, "per_target", False)]
         for port in per_target:  # one rate for each target: any of them serves to build the optimiser
             if port not in said and self.compiled.training.rates:
                 said[port] = _number(slots[next(iter(self.compiled.rates.values()))])
+        groups = self.groups()
         handed = {argument: groups for argument, what, _ in self.signature.injected if what == "parameters"}
         made: torch.optim.Optimizer = self.signature.make(**handed, **said, **self.settings)
         return made
+
+    def moved(self, optimiser: torch.optim.Optimizer) -> bool:
+        """Whether a target is another network than the optimiser's moments are of: a block has handed out a new one."""
+        held = [parameter for group in optimiser.param_groups for parameter in group["params"]]
+        wanted = [parameter for group in self.groups() for parameter in group["params"]]
+        return len(held) != len(wanted) or any(old is not new for old, new in zip(held, wanted, strict=True))
 
     def state_dict(self) -> dict[str, Any]:
         """The targets that are images as they stand, and the optimiser's moments."""
@@ -71,6 +79,22 @@ class Trainer:
             self.optimiser = self.make()
             self.optimiser.load_state_dict(state["optimiser"])
 
+    def thaw(self) -> None:
+        """Let gradients flow to the networks that are targets, and to no other that the loss reads."""
+        slots = self.machine.slots
+        for slot in self.compiled.networks:
+            slots[slot].requires_grad_(False)
+        for _, before, _, _, is_network in self.compiled.targets:
+            if is_network:
+                slots[before].requires_grad_(True)
+
+    def apart(self, value: Any) -> Any:
+        """A value as it stands before the update, which changes the leaves in place."""
+        if not isinstance(value, Tensor):
+            return value
+        storages = {leaf.untyped_storage().data_ptr() for leaf in self.leaves.values()}
+        return value.detach().clone() if value.untyped_storage().data_ptr() in storages else value.detach()
+
     def set_rates(self, optimiser: torch.optim.Optimizer) -> None:
         """Put the rates of this visit into the optimiser's groups."""
         slots, rates = self.machine.slots, self.compiled.rates
@@ -82,10 +106,7 @@ class Trainer:
     def run(self, done: int = 0) -> Iterator[list[Tensor]]:
         """Take the gradient steps; after each, the values of the terms before its update."""
         slots, calls, terms = self.machine.slots, self.compiled.calls, self.compiled.terms
-        for network in self.frozen:
-            network.requires_grad_(False)
-        for network in self.thawed:
-            network.requires_grad_(True)
+        self.thaw()
         optimiser = self.prepare() if not done else self.resume()
         held: list[Any] = []
         values: list[Tensor] = []
@@ -104,7 +125,7 @@ class Trainer:
                 total.backward()  # type: ignore[no-untyped-call]
             if not values:
                 values.extend(slots[term].detach() for term in terms)
-                held.extend(slots[inside] for inside, _ in self.compiled.exports)
+                held.extend(self.apart(slots[inside]) for inside, _ in self.compiled.exports)
             return total
 
         for _ in range(done, self.count):
@@ -114,7 +135,7 @@ class Trainer:
                 replay.begin()
             optimiser.step(closure)  # type: ignore[arg-type]
             for (_, after), value in zip(self.compiled.exports, held, strict=True):
-                slots[after] = value.detach() if isinstance(value, Tensor) else value
+                slots[after] = value
             yield list(values)
         for name, _, inside, after, is_network in self.compiled.targets:
             slots[after] = slots[inside] if is_network else self.leaves[name].detach().clone()

@@ -38,11 +38,12 @@ def render(program: Program, plan: Plan | None, form: Form) -> str:
     return FORMS[form](diagram(program, plan))
 
 
-def form_of(path: str | Path) -> Form:
-    """The form that a file's ending asks for."""
+def form_of(path: str | Path, *forms: Form) -> Form:
+    """The form that a file's ending asks for, of those named or of all; raises :class:`InputError` if it is none."""
     ending = Path(path).suffix.lower()
-    if ending not in ENDINGS:
-        known = ", ".join(ENDINGS)
+    endings = [known for known, form in ENDINGS.items() if form in (forms or FORMS)]
+    if ending not in endings:
+        known = ", ".join(endings)
         what = f"no drawing ends in '{ending}'" if ending else "the file's name has no ending, which says the form"
-        raise InputError(what, where=str(path), remedy=f"end it in one of {known}")
+        raise InputError(what, where=str(path), remedy=f"end it in {'one of ' * (len(endings) > 1)}{known}")
     return ENDINGS[ending]

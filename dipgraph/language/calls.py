@@ -165,7 +165,11 @@ class Caller:
             raise Abandon
         if text not in kind.of:
             said = (
-                f"the parameter '{whose}' may be '{text}'" if whose else f"'{text}' is not" if text else "this is not"
+                f"the parameter '{whose}' may be '{text}'"
+                if whose
+                else f"'{text}' is not"
+                if text
+                else "no word stands here"
             )
             message = f"'{port.name}' is one of {listing(kind.of)}; {said}"
             raise self.report.fail("E406", message, node.mark, near(text, (*kind.of, *self.scope.words)))

@@ -89,15 +89,17 @@ class Fault:
         return _printable(f"{self.mark}: {self.code} {_cut(self.message)}")
 
     def render(self) -> str:
-        """The fault with its source line, a caret under the place, and the advice."""
+        """The fault with its source line (unless that is blank), a caret under the place, and the advice."""
         line = self.mark.source.line(self.mark.line)
+        advice = [f"    {_printable(_cut(self.advice))}"] if self.advice else []
+        if not line.strip():
+            return "\n".join([str(self), *advice])
         lead = min(self.mark.column, len(line))
         start = max(0, lead - WIDTH // 2)
         shown = line[start : start + WIDTH]
         blank = "".join(map(_blank, shown[: lead - start]))
         width = max(1, min(self.mark.length, len(shown) - (lead - start)))
-        parts = [str(self), f"    {''.join(map(_visible, shown))}", f"    {blank}{'^' * width}"]
-        return "\n".join([*parts, f"    {_printable(_cut(self.advice))}"] if self.advice else parts)
+        return "\n".join([str(self), f"    {''.join(map(_visible, shown))}", f"    {blank}{'^' * width}", *advice])
 
 
 def _cut(text: str) -> str:
@@ -123,7 +125,7 @@ def _blank(char: str) -> str:
 
 
 class Faults(DipgraphError):  # noqa: N818 - it holds faults, each with its own code
-    """Every fault that a check found, sorted by place; raised where there is at least one that is no warning."""
+    """Every fault that a check found, sorted by place; none of them is a warning."""
 
     def __init__(self, faults: Iterable[Fault]) -> None:
         self.faults = order(faults)
@@ -176,9 +178,9 @@ class Report:
         return [fault for fault in self.faults if not fault.is_warning]
 
     def settle(self) -> None:
-        """Raise what was found, if anything but warnings was."""
+        """Raise the faults that were found; warnings are left out, since the faults may be their cause."""
         if self.errors:
-            raise Faults(self.faults)
+            raise Faults(self.errors)
 
 
 class Abandon(Exception):  # noqa: N818 - it is no error: the fault has been noted

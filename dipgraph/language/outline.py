@@ -142,10 +142,15 @@ class Outline:
             if expression.type != Vector(X):
                 message = f"'{node.text}' is {described(expression)}"
                 raise self.report.fail("E307", message, node.mark, "track names a single image in X")
-            logged = self.steps.in_loops.get(node.name, [])
+            logged = self.scope.in_loops.get(node.name, [])
             if not logged:
-                advice = "track is logged at the end of each iteration"
-                raise self.report.fail("E307", f"no repeat assigns '{node.text}'", node.mark, advice)
+                advice = "track is logged at the end of each iteration: track what a repeat assigns"
+                images = [name for name, made in self.scope.in_loops.items() if made[-1].type == Vector(X)]
+                if images:
+                    advice += f", {listing(images)} say"
+                made = self.scope.names.get(node.name)
+                only = f": line {made.mark.line + 1} does, outside of them" if made else ""
+                raise self.report.fail("E307", f"no repeat assigns '{node.text}'{only}", node.mark, advice)
             for other in logged:
                 if is_image(other.type) and other.type != Vector(X):
                     message = f"'{node.text}' is of {other.type} in line {other.mark.line + 1}"

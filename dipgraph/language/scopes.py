@@ -63,6 +63,8 @@ class Scope:
         self.words = words
         self.broken = broken
         self.names: dict[str, Definition] = {}
+        self.in_loops: dict[str, list[Definition]] = {}
+        """Assignments inside some loop, by name, for ``track``; those with a fault too."""
         self.bodies: list[Body] = []
         self.given: dict[str, Mark] = {}
         self.channels: dict[str, tuple[int, Mark]] = {}
@@ -74,6 +76,8 @@ class Scope:
     def define(self, definition: Definition) -> None:
         """Put a name into force; it is pending no longer."""
         self.names[definition.name] = definition
+        if self.in_loop:
+            self.in_loops.setdefault(definition.name, []).append(definition)
         for body in self.bodies:
             body.pending.pop(definition.name, None)
 
@@ -84,9 +88,9 @@ class Scope:
         try:
             yield
         finally:
-            self.bodies.pop()
-            for name, mark in body.pending.items():
+            for name, mark in tuple(body.pending.items()):
                 self.define(Definition(name, Unknown(), mark, "step"))
+            self.bodies.pop()
 
     def is_pending(self, name: str) -> bool:
         """Whether a body around this place assigns the name further down."""

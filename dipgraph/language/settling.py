@@ -65,7 +65,7 @@ class Settling:
     def _word(self, known: Parameter, node: Node) -> str:
         text = node.name if isinstance(node, Scalar) else ""
         if text not in known.words:
-            said = f"'{text}' is not" if text else "this is not"
+            said = f"'{text}' is not" if text else "no word stands here"
             message = f"'{known.name}' is one of {listing(known.words)}; {said}"
             raise self.report.fail("E206", message, node.mark, near(text, known.words))
         return text
@@ -101,10 +101,13 @@ class Settling:
 
 def reference_texts(values: MappingABC[str, Value]) -> dict[str, str]:
     """Settled values as the texts that ``--set`` would take."""
-    return {name: _text(value) for name, value in values.items()}
+    return {name: setting_text(value) for name, value in values.items()}
 
 
-def _text(value: Value) -> str:
+def setting_text(value: object) -> str:
+    """A Python value as ``--set`` takes it; a scalar of NumPy or PyTorch counts as the Python number in it."""
+    if getattr(value, "ndim", None) == 0 and callable(inner := getattr(value, "item", None)):
+        value = inner()
     if isinstance(value, bool):
         return "true" if value else "false"
     if value is None:

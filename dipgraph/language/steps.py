@@ -29,8 +29,6 @@ class StepReader:
         self.typist = Typist(scope, report)
         self.written: list[tuple[Mark, str, list[Definition]]] = []
         """What each step assigns, and where, for warnings of waste."""
-        self.in_loops: dict[str, list[Definition]] = {}
-        """Assignments inside some loop, by name, for ``track``."""
         self.minimise = MinimiseReader(self)
         self.repeat = RepeatReader(self)
 
@@ -172,6 +170,9 @@ class StepReader:
             if is_network(self.scope.names.get(target.name)):
                 message = f"'{target.text}' is a network; only minimise trains it"
                 raise self.report.fail("E203", message, target.mark)
+        if isinstance(found, Expression) and isinstance(found.type, Network):
+            message = f"'{targets[0].text}' would be another name of the network '{found.value}', which has one"
+            raise self.report.fail("E203", message, targets[0].mark, f"call it: {found.value}(z)")
         self.define(targets, types)
         return Assign(names, types[: len(names)], found, key.mark, label)
 
@@ -190,8 +191,6 @@ class StepReader:
             self.report.add("E303", message, definition.mark, "a carried name keeps its space; use another name")
             definition.type = Unknown()
         self.scope.define(definition)
-        if self.scope.in_loop:
-            self.in_loops.setdefault(definition.name, []).append(definition)
 
     def count(self, node: Node | None, what: str) -> int:
         """A number of iterations: whole, at least 1, made of parameters; 1 where nothing is said."""

@@ -32,7 +32,7 @@ def load_astra() -> Any:
         raise MissingExtra(
             f"ASTRA could not be imported ({error})",
             where="ray transform",
-            remedy="Install it with `pip install astra-toolbox`.",
+            remedy="install it with `pip install astra-toolbox`",
         ) from error
     return astra
 
@@ -51,13 +51,13 @@ def choose_kernel(geometry: ScanGeometry, kernel: str | None, *, cuda: bool = Fa
         raise GeometryError(
             f"there is no kernel {kernel!r} for {geometry.kind} beams on the {'GPU' if cuda else 'CPU'}",
             where="kernel",
-            remedy=f"Choose from: {', '.join(kernels)}.",
+            remedy=f"choose from: {', '.join(kernels)}",
         )
     if kernel == "strip" and geometry.kind == "fan" and not _is_plain_fan(geometry):
         raise GeometryError(
             "the strip kernel for fans takes no detector offset, centre shift, tilt or vectors",
             where="kernel",
-            remedy="Choose the kernel 'line'.",
+            remedy="choose the kernel 'line'",
         )
     return kernel
 
@@ -200,5 +200,5 @@ def refuse_untouched(out: Any, direction: str) -> None:
         raise InputError(
             f"ASTRA's {direction} projection left {missing} of {out.size} values unset or NaN",
             where="ray transform",
-            remedy="Check the input for NaN; if it has none, use the assembled form and report the geometry.",
+            remedy="check the input for NaN; if it has none, use the assembled form and report the geometry",
         )

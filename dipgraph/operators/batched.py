@@ -66,7 +66,7 @@ class BatchedOperator(LinearOperator):  # type: ignore[misc]  # PyLops carries n
     ) -> None:
         dtype = np.dtype(dtype)
         if dtype not in (np.float32, np.float64):
-            raise InputError(f"dtype is {dtype}", where="dtype", remedy="Give float32 or float64.")
+            raise InputError(f"dtype is {dtype}", where="dtype", remedy="give float32 or float64")
         super().__init__(dtype=dtype, dims=dims, dimsd=dimsd, clinear=True, explicit=False, name=name)
         self.device = device
 
@@ -88,13 +88,13 @@ class BatchedOperator(LinearOperator):  # type: ignore[misc]  # PyLops carries n
         if getattr(array, "dtype", None) not in (np.float32, np.float64):
             raise InputError(
                 f"{type(self).__name__} takes float32 or float64 arrays and got {getattr(array, 'dtype', type(array))}",
-                remedy="Convert the array with .astype(numpy.float32).",
+                remedy="convert the array with .astype(numpy.float32)",
             )
         if self.device is not None and on_gpu(array) != (self.device == "cuda"):
             where = "a CuPy array" if on_gpu(array) else "a NumPy array"
             raise InputError(
                 f"{type(self).__name__} lives on device {self.device!r} and got {where}",
-                remedy="Build the operator with the device the arrays are on.",
+                remedy="build the operator with the device the arrays are on",
             )
 
     def _matvec(self, x: Array) -> Array:

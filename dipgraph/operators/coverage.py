@@ -23,7 +23,7 @@ def refuse_outside(geometry: ScanGeometry, grid: ImageGrid) -> None:
             raise GeometryError(
                 f"in view {view} the source stands inside the image ({grid})",
                 where="geometry",
-                remedy="Check distances and pixel side for their unit, or take a smaller grid.",
+                remedy="check distances and pixel side for their unit, or take a smaller grid",
             )
     _refuse_missing_rays(geometry, grid)
 
@@ -40,5 +40,5 @@ def _refuse_missing_rays(geometry: ScanGeometry, grid: ImageGrid) -> None:
             f"view {view} does not see the image: its rays pass {beyond[view]:.6g} {grid.unit} or more from the axis, "
             f"and the image reaches {grid.circumradius:.6g} {grid.unit}",
             where="geometry",
-            remedy="Check detector offset, centre shift and pixel side for their unit.",
+            remedy="check detector offset, centre shift and pixel side for their unit",
         )

@@ -55,9 +55,9 @@ def frequency_response(detectors: int, step: float, name: str = "hann", cutoff: 
     A. C. Kak, M. Slaney, *Principles of Computerized Tomographic Imaging* (1988), section 3.3.
     """
     if name not in WINDOWS:
-        raise InputError(f"filter is {name!r}", where="filter", remedy=f"Give one of {', '.join(WINDOWS)}.")
+        raise InputError(f"filter is {name!r}", where="filter", remedy=f"give one of {', '.join(WINDOWS)}")
     if not 0 < cutoff <= 1:
-        raise InputError(f"cutoff is {cutoff!r}", where="cutoff", remedy="Give a number above 0 and at most 1.")
+        raise InputError(f"cutoff is {cutoff!r}", where="cutoff", remedy="give a number above 0 and at most 1")
     length = padded_length(detectors)
     lag = np.minimum(np.arange(length), length - np.arange(length))
     kernel = np.zeros(length)

@@ -91,7 +91,7 @@ def _no_orbit(why: str) -> GeometryError:
     return GeometryError(
         f"filtered back projection does not apply: {why}",
         where="geometry",
-        remedy="Use dipgraph.operators.LeastSquares, which needs no formula.",
+        remedy="use dipgraph.operators.LeastSquares, which needs no formula",
     )
 
 

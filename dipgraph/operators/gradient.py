@@ -59,7 +59,7 @@ def difference_adjoint(p: torch.Tensor, boundary: Boundary = "neumann", *, axes:
 def _check(x: torch.Tensor, boundary: str, axes: int) -> None:
     if boundary not in get_args(Boundary):
         raise InputError(
-            f"boundary is {boundary!r}", where="boundary", remedy=f"Give one of {', '.join(get_args(Boundary))}."
+            f"boundary is {boundary!r}", where="boundary", remedy=f"give one of {', '.join(get_args(Boundary))}"
         )
     if x.ndim < axes:
         raise InputError(f"the gradient takes at least {axes} dimensions and got shape {tuple(x.shape)}")
@@ -170,7 +170,7 @@ class Gradient(BatchedOperator):
         except TypeError:
             shape = ()
         if not shape or min(shape) < 1:
-            raise InputError(f"shape is {shape!r}", where="shape", remedy="Give whole numbers of at least 1.")
+            raise InputError(f"shape is {shape!r}", where="shape", remedy="give whole numbers of at least 1")
         _check(torch.empty(shape, device="meta"), boundary, len(shape))
         super().__init__(shape, (len(shape), *shape), dtype=dtype, device=None, name="Gradient")
         self.boundary = boundary

@@ -6,6 +6,7 @@ import math
 import operator
 from dataclasses import dataclass
 
+from dipgraph.operators.geometry_checks import length
 from dipgraph.signatures.errors import GeometryError
 
 
@@ -30,7 +31,7 @@ class ImageGrid:
     Raises
     ------
     GeometryError
-        If a size is not a whole number of at least 1, or the pixel's side not a positive finite number.
+        If a size is not a whole number of at least 1, or the pixel's side no length from 1e-9 to 1e9 [unit].
     """
 
     shape: tuple[int, int]
@@ -44,13 +45,9 @@ class ImageGrid:
             shape = ()
         if len(shape) != 2 or min(shape, default=0) < 1:
             raise GeometryError(
-                f"image shape is {self.shape!r}", where="shape", remedy="Give two whole numbers of at least 1."
+                f"image shape is {self.shape!r}", where="shape", remedy="give two whole numbers of at least 1"
             )
-        pixel = float(self.pixel)
-        if not (math.isfinite(pixel) and pixel > 0):
-            raise GeometryError(
-                f"pixel side is {self.pixel!r} {self.unit}", where="pixel", remedy="Give a positive finite length."
-            )
+        pixel = length(self.pixel, "pixel", positive=True)
         object.__setattr__(self, "shape", shape)
         object.__setattr__(self, "pixel", pixel)
 
@@ -97,7 +94,7 @@ class ImageGrid:
             raise GeometryError(
                 f"an image of {self.rows} x {self.columns} has no coarse grid of factor {factor}",
                 where="factor",
-                remedy="Give a factor that divides rows and columns.",
+                remedy="give a factor that divides rows and columns",
             )
         return ImageGrid((self.rows // factor, self.columns // factor), self.pixel * factor, self.unit)
 
@@ -117,5 +114,5 @@ def _whole_factor(factor: int) -> int:
     except TypeError:
         whole = 0
     if whole < 1:
-        raise GeometryError(f"factor is {factor!r}", where="factor", remedy="Give a whole number of at least 1.")
+        raise GeometryError(f"factor is {factor!r}", where="factor", remedy="give a whole number of at least 1")
     return whole

@@ -77,16 +77,16 @@ def _check(op: LinearOperator, y: Array, iterations: int) -> None:
         count = 0
     if count < 1:
         raise InputError(
-            f"iterations is {iterations!r}", where="iterations", remedy="Give a whole number of at least 1."
+            f"iterations is {iterations!r}", where="iterations", remedy="give a whole number of at least 1"
         )
     dtype = getattr(y, "dtype", None)
     if dtype is None or np.dtype(dtype).kind not in "fc":
-        raise InputError(f"data are {dtype or type(y).__name__}", where="y", remedy="Give a floating point array.")
+        raise InputError(f"data are {dtype or type(y).__name__}", where="y", remedy="give a floating point array")
     if y.size != op.shape[0]:
         raise InputError(
             f"data of shape {tuple(y.shape)} do not fit an operator with codomain {tuple(op.dimsd)}",
             where="y",
-            remedy="Give data of the operator's shape.",
+            remedy="give data of the operator's shape",
         )
 
 
@@ -122,7 +122,7 @@ class LeastSquares:
         data, image = tuple(self.op.dimsd), tuple(self.op.dims)
         if tuple(y.shape[-len(data) :]) != data:
             raise InputError(
-                f"data have shape {tuple(y.shape)}", where="y", remedy=f"Give (..., {', '.join(map(str, data))})."
+                f"data have shape {tuple(y.shape)}", where="y", remedy=f"give (..., {', '.join(map(str, data))})"
             )
         xp = array_module(y) if on_gpu(y) else np
         members = [cgls(self.op, member, self.iterations) for member in y.reshape(-1, *data)]

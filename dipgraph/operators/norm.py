@@ -57,7 +57,7 @@ def norm_bounds(op: LinearOperator, *, tolerance: float = 1e-4, seed: int = 0) -
     Raises
     ------
     InputError
-        If the tolerance is not positive.
+        If the tolerance is not positive, or the operator gives values that are not finite.
 
     References
     ----------
@@ -65,7 +65,7 @@ def norm_bounds(op: LinearOperator, *, tolerance: float = 1e-4, seed: int = 0) -
     B. N. Parlett, *The Symmetric Eigenvalue Problem* (1998), section 13.
     """
     if not tolerance > 0:
-        raise InputError(f"tolerance is {tolerance!r}", where="tolerance", remedy="Give a positive number.")
+        raise InputError(f"tolerance is {tolerance!r}", where="tolerance", remedy="give a positive number")
     kind = type(op).__name__
     args: tuple[Any, ...] = getattr(op, "args", ())
     # PyLops' own wrappers around another operator change its norm in a known way.
@@ -159,6 +159,11 @@ def _lanczos(op: LinearOperator, tolerance: float, seed: int) -> Bounds:
         # Once more against the last vector: cheap, and keeps the leading Ritz value clean.
         u -= xp.vdot(v, u) * v
         length = float(xp.linalg.norm(u))
+        if not math.isfinite(length):
+            raise InputError(
+                f"{type(op).__name__} or its adjoint gives values that are not finite",
+                remedy="look for a division by 0 or an array that is not filled in its _matvec and _rmatvec",
+            )
         values, vectors = eigh_tridiagonal(diagonal, off)
         ritz, residual = float(values[-1]), length * abs(float(vectors[-1, -1]))
         if residual <= tolerance * ritz or length <= margin * max(ritz, 1e-300):

@@ -35,7 +35,7 @@ class Mask(BatchedOperator):
             raise InputError(
                 f"a mask of shape {array.shape} and dtype {array.dtype} cannot be used",
                 where="mask",
-                remedy="Give a non-empty array of finite real numbers or booleans.",
+                remedy="give a non-empty array of finite real numbers or booleans",
             )
         super().__init__(array.shape, array.shape, dtype=dtype, device=None, name="Mask")
         self.mask = array.astype(self.dtype)
@@ -88,7 +88,7 @@ class BlockMean(BatchedOperator):
             raise InputError(
                 f"an image of shape {shape} has no blocks of {factor}",
                 where="factor",
-                remedy="Give a whole factor that divides every side.",
+                remedy="give a whole factor that divides every side",
             )
         coarse = tuple(n // factor for n in shape)
         super().__init__(shape, coarse, dtype=dtype, device=None, name="BlockMean")

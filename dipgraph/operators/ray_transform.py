@@ -96,7 +96,7 @@ class RayTransform(BatchedOperator):
         matrices: MatrixPair | None = None,
     ) -> None:
         if form not in ("auto", "assembled", "projected"):
-            raise InputError(f"form is {form!r}", where="form", remedy="Give 'auto', 'assembled' or 'projected'.")
+            raise InputError(f"form is {form!r}", where="form", remedy="give 'auto', 'assembled' or 'projected'")
         device = resolve_device(device)
         refuse_outside(geometry, grid)
         super().__init__(grid.shape, geometry.shape, dtype=dtype, device=device, name="RayTransform")
@@ -127,7 +127,7 @@ class RayTransform(BatchedOperator):
             raise InputError(
                 f"ASTRA projects in float32 only, not {self.dtype}",
                 where="dtype",
-                remedy="Ask for form='assembled', or for float32.",
+                remedy="ask for form='assembled', or for float32",
             )
         return "assembled" if form == "assembled" else "projected"
 
@@ -160,7 +160,7 @@ class RayTransform(BatchedOperator):
 
     def _matrices(self) -> MatrixPair:
         if not isinstance(self._projector, MatrixPair):
-            raise InputError("this ray transform is not assembled", remedy="Build it with form='assembled'.")
+            raise InputError("this ray transform is not assembled", remedy="build it with form='assembled'")
         return self._projector
 
     @property

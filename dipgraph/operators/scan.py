@@ -97,7 +97,7 @@ class ScanGeometry(ABC):
             raise GeometryError(
                 f"{self.detectors} detector pixels cannot be joined by {factor}",
                 where="factor",
-                remedy="Give a factor that divides their number, or crop the detector first.",
+                remedy="give a factor that divides their number, or crop the detector first",
             )
         return factor
 
@@ -106,6 +106,6 @@ class ScanGeometry(ABC):
             raise GeometryError(
                 f"detector pixels {start} to {stop} of {self.detectors}",
                 where="crop",
-                remedy=f"Give 0 <= start < stop <= {self.detectors}.",
+                remedy=f"give 0 <= start < stop <= {self.detectors}",
             )
         return (start + stop - 1) / 2 - (self.detectors - 1) / 2

@@ -40,13 +40,13 @@ def partition(views: int, parts: int, order: Order = "interlaced", *, seed: int 
     try:
         views, parts = operator.index(views), operator.index(parts)
     except TypeError:
-        raise InputError(f"cannot split {views!r} views into {parts!r} parts", remedy="Give whole numbers.") from None
+        raise InputError(f"cannot split {views!r} views into {parts!r} parts", remedy="give whole numbers") from None
     if not 1 <= parts <= views:
         raise InputError(
-            f"cannot split {views} views into {parts} parts", where="parts", remedy=f"Give 1 to {views} parts."
+            f"cannot split {views} views into {parts} parts", where="parts", remedy=f"give 1 to {views} parts"
         )
     if order not in get_args(Order):
-        raise InputError(f"order is {order!r}", where="order", remedy=f"Give one of {', '.join(get_args(Order))}.")
+        raise InputError(f"order is {order!r}", where="order", remedy=f"give one of {', '.join(get_args(Order))}")
     if order == "interlaced":
         return [np.arange(start, views, parts) for start in range(parts)]
     if order == "sequential":

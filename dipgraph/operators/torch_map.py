@@ -101,17 +101,17 @@ class TorchMap:
             raise InputError(
                 f"{type(self._base).__name__} takes tensors (..., {', '.join(map(str, self.domain_shape))}) "
                 f"and got {tuple(x.shape)}",
-                remedy="Only the leading dimensions are free.",
+                remedy="only the leading dimensions are free",
             )
         if x.dtype not in self._dtypes:
             raise InputError(
                 f"{type(self._base).__name__} takes float32 or float64 tensors and got {x.dtype}",
-                remedy="Convert the tensor with .to(torch.float32).",
+                remedy="convert the tensor with .to(torch.float32)",
             )
         if self._device is not None and x.device.type != self._device:
             raise InputError(
                 f"{type(self._base).__name__} lives on {self._device!r} and got a tensor on {x.device.type!r}",
-                remedy="Build the operator with the device the tensors are on.",
+                remedy="build the operator with the device the tensors are on",
             )
         if self._native is not None:
             out = self._native(x)

@@ -15,7 +15,7 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
-from dipgraph.engine.files import StorageError, read_text
+from dipgraph.engine.files import StorageError, whole_text
 from dipgraph.reports import folder
 from dipgraph.signatures.errors import InputError
 
@@ -84,7 +84,7 @@ def read_ended(where: Path) -> Ended:
         known = (where / folder.RUN).exists()
         raise InputError("the run has not ended" if known else "holds no run", where=str(where),
                          remedy=f"end it with: dipgraph resume {where}" if known else "")  # fmt: skip
-    rows = list(csv.reader(io.StringIO(read_text(where / folder.HISTORY))))
+    rows = list(csv.reader(io.StringIO(whole_text(where / folder.HISTORY))))
     heads, values = rows[0], [[float(cell) if cell else math.nan for cell in row] for row in rows[1:]]
     table = np.array(values, dtype=np.float64).reshape(len(values), len(heads))
     columns = {head: table[:, place] for place, head in enumerate(heads) if head != "step"}

@@ -20,7 +20,7 @@ from safetensors.torch import save
 
 import dipgraph
 from dipgraph.data.problem import Problem
-from dipgraph.engine.files import clear_parts, read_text, write_whole
+from dipgraph.engine.files import clear_parts, whole_text, write_whole
 from dipgraph.engine.run import Result
 from dipgraph.signatures.errors import InputError
 
@@ -133,7 +133,7 @@ def read_summary(folder: Path) -> dict[str, Any] | None:
 def read_json(path: Path) -> Any:
     """What a JSON file of a run holds; raises :class:`InputError` where it is none."""
     try:
-        return json.loads(read_text(path))
+        return json.loads(whole_text(path))
     except ValueError:
         raise InputError("is no JSON", where=str(path), remedy="it was changed since the run wrote it") from None
 

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from dipgraph.engine.checkpoint import Checkpoints
 from dipgraph.engine.files import StorageError
-from dipgraph.engine.memory import memory_told
+from dipgraph.engine.memory import OutOfMemoryError
 from dipgraph.engine.record import DivergedError
 from dipgraph.engine.run import Result, Run
 from dipgraph.engine.schedule import Schedule
@@ -95,15 +95,14 @@ class Job:
             for watcher in watchers:
                 stack.enter_context(watcher)
             try:
-                with memory_told(run):
-                    for _ in run:
-                        for watcher in watchers:
-                            watcher.look()
-                        if self.schedule.is_due(run.steps, time.perf_counter()):
-                            self.keep()
-                        if interrupts.came is not None:
-                            run.is_interrupted = True
-                            break
+                for _ in run:
+                    for watcher in watchers:
+                        watcher.look()
+                    if self.schedule.is_due(run.steps, time.perf_counter()):
+                        self.keep()
+                    if interrupts.came is not None:
+                        run.is_interrupted = True
+                        break
             except DivergedError as diverged:
                 fault = diverged
             if run.is_interrupted and self.schedule.last_step != run.steps:
@@ -131,7 +130,7 @@ class Job:
             return
         try:
             self.checkpoints.write(self.run)
-        except StorageError as error:
+        except (StorageError, OutOfMemoryError) as error:
             click.echo(f"warning: no checkpoint of step {self.run.steps}: {error}\n  the run goes on", err=True)
         now = time.perf_counter()
         self.schedule.written(self.run.steps, now, now - began)

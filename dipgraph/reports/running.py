@@ -17,8 +17,7 @@ from dipgraph.blocks import registry
 from dipgraph.data.problem_file import load_problem, read_problem
 from dipgraph.data.shipped import load_recipe
 from dipgraph.engine.checkpoint import Checkpoints
-from dipgraph.engine.files import read_text, write_whole
-from dipgraph.engine.memory import memory_told
+from dipgraph.engine.files import whole_text, write_whole
 from dipgraph.engine.run import Options, Run
 from dipgraph.engine.schedule import Schedule
 from dipgraph.language import Program, Recipe, settle_recipe
@@ -56,8 +55,7 @@ def run_and_report(
     program = settle_recipe(loaded, registry(), preset, mine)
     bound = load_problem(problem, theirs)
     where = folder.prepare(out, loaded.name, bound.name, overwrite=overwrite)
-    with memory_told():
-        run = Run(program, bound, Options(device, seed, threads, run_on))
+    run = Run(program, bound, Options(device, seed, threads, run_on))
     view.say(f"{loaded.name} on {bound}")
     text = resolved_text(loaded.source, loaded.parameters, dict(program.parameters))
     # Below the text, so that each line keeps its number: steps without a name are known by it.
@@ -106,7 +104,7 @@ def rerun_and_report(where: Path, *, quiet: bool) -> int:
                          remedy=f"end it with: dipgraph resume {where}")  # fmt: skip
     *_, run, texts = _again(where, told)
     _check_texts(where, told, texts)
-    with Interrupts() as interrupts, memory_told(run), Bars(run, Console(stderr=True, quiet=quiet)) as bars:
+    with Interrupts() as interrupts, Bars(run, Console(stderr=True, quiet=quiet)) as bars:
         for _ in run:
             bars.look()
             if interrupts.came is not None:
@@ -149,14 +147,13 @@ def _told(where: Path) -> dict[str, Any]:
 def _again(where: Path, told: dict[str, Any]) -> tuple[Recipe, Program, Run, dict[str, str]]:
     """The run that a folder holds, at its beginning, and the texts that it is made of."""
     provenance.check_inputs(told["inputs"])
-    texts = {name: read_text(where / name) for name in (RECIPE, PROBLEM)}
+    texts = {name: whole_text(where / name) for name in (RECIPE, PROBLEM)}
     recipe = load(where / RECIPE, told["recipe"]["name"])
     program = settle_recipe(recipe, registry())
     problem = read_problem(read(where / PROBLEM), where.resolve(), told["problem"]["name"]).load()
     asked = dict(told["options"])
     options = Options(**(asked | {"dtype": getattr(torch, asked["dtype"])}))
-    with memory_told():
-        return recipe, program, Run(program, problem, options), texts
+    return recipe, program, Run(program, problem, options), texts
 
 
 def _check_texts(where: Path, told: dict[str, Any], texts: dict[str, str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dipgraph.data.settings import refuse_settings
 from dipgraph.language import Setting
 from dipgraph.signatures.errors import InputError
 
@@ -19,3 +20,10 @@ def split(settings: tuple[str, ...]) -> tuple[list[Setting], dict[str, str]]:
         else:
             mine.append(Setting.read(text))
     return mine, theirs
+
+
+def for_recipe_alone(settings: tuple[str, ...]) -> list[Setting]:
+    """The recipe's settings, where no problem is given that others could be for."""
+    mine, theirs = split(settings)
+    refuse_settings(theirs, "no problem is given")
+    return mine

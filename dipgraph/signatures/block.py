@@ -10,7 +10,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
 from dipgraph.signatures.ports import FileKind, Injected, Kind, LossKind, NetworkKind, OptimiserKind, WordKind
@@ -63,6 +63,7 @@ class Signature:
     state: tuple[str, ...] = ()
     resets: bool = False
     differentiable: bool = True
+    functional: Callable[..., Any] | None = None
 
     @property
     def family(self) -> str:
@@ -103,7 +104,9 @@ REGISTRY: dict[str, Signature] = {}
 """Every block whose module has been imported; :func:`dipgraph.blocks.registry` imports them all."""
 
 
-def block(name: str, *, resets: bool = False, differentiable: bool = True) -> Callable[[T], T]:
+def block(
+    name: str, *, resets: bool = False, differentiable: bool = True, functional: Callable[..., Any] | None = None
+) -> Callable[[T], T]:
     """Declare a function or class as the block ``family.name``.
 
     Parameters
@@ -114,10 +117,14 @@ def block(name: str, *, resets: bool = False, differentiable: bool = True) -> Ca
         Whether the state is set afresh each time the loop around the step is entered (averages, stoppers).
     differentiable
         Whether gradients flow from the outputs to the inputs.
+    functional
+        For a proximal map, where it is known: the h of ``argmin over x of ½‖x − of‖² + h(x)``, as a function of x and
+        of those of the block's other arguments that it names. Tests and `dipgraph verify` hold the block against it.
     """
 
     def declare(thing: T) -> T:
-        REGISTRY[name] = read_signature(name, thing, resets=resets, differentiable=differentiable)
+        signature = read_signature(name, thing, resets=resets, differentiable=differentiable)
+        REGISTRY[name] = replace(signature, functional=functional)
         return thing
 
     return declare

@@ -132,11 +132,15 @@ GIVEN: dict[str, Type] = {
     "G": SpaceName(G),
     "A": Map(X, Y),
     "y": Vector(Y),
-    "fbp": Map(Y, X),
+    "fbp": Map(Y, X, linear=False),
     "grad": Map(X, G),
+    "data_unit": Number(),
     "noise_level": Number(),
     "counts": Vector(Y),
     "blank": Vector(Y),
     "prior": Vector(X),
 }
-"""Names that a problem gives; `noise_level`, `counts`, `blank` and `prior` only where the problem has them."""
+"""Names that a problem gives; `noise_level`, `counts`, `blank` and `prior` only where the problem has them.
+
+`fbp` may stand for a few steps of conjugate gradients, so that it is no linear map.
+"""

@@ -15,7 +15,7 @@ from dipgraph.testing.map_laws import (
     measure_pure,
 )
 from dipgraph.testing.operator_laws import assert_adjoint, assert_linear, measure_adjoint, measure_linear
-from dipgraph.testing.prox_laws import assert_prox, measure_prox
+from dipgraph.testing.prox_laws import assert_prox, assert_resolvent, measure_prox, measure_resolvent
 from dipgraph.testing.records import LawError, LawRecord
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "assert_linear",
     "assert_prox",
     "assert_pure",
+    "assert_resolvent",
     "measure_adjoint",
     "measure_batched",
     "measure_denoiser",
@@ -35,4 +36,5 @@ __all__ = [
     "measure_linear",
     "measure_prox",
     "measure_pure",
+    "measure_resolvent",
 ]

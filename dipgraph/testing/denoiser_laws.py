@@ -6,12 +6,18 @@ from collections.abc import Callable, Iterable
 
 import torch
 
-from dipgraph.testing.records import LawRecord, require_all
+from dipgraph.testing.records import LawRecord, require_all, worst
 
 Denoiser = Callable[[torch.Tensor], torch.Tensor]
 
+NON_EXPANSIVE = "denoiser non-expansive"
+RESIDUAL = "denoiser residual contractive"
 #: What :func:`assert_denoiser` insists on unless told otherwise.
-REQUIRED = ("denoiser keeps the space", "denoiser reduces noise", "denoiser non-expansive")
+REQUIRED = ("denoiser keeps the space", "denoiser reduces noise", NON_EXPANSIVE)
+#: What RED's theory needs.
+RED = ("denoiser Jacobian symmetric", "denoiser homogeneous")
+#: What only tells which theory applies.
+THEORY = (RESIDUAL, *RED)
 
 
 def measure_denoiser(
@@ -73,19 +79,15 @@ def measure_denoiser(
 
         directions = [_normal(image, draw) for _ in range(3)]
         # A denoiser lets constants and what resembles the image through best.
-        lipschitz = max(_largest(jacobian, u, iterations) for u in [*directions, torch.ones_like(image), clean])
-        residual = max(_largest(lambda u: u - jacobian(u), u, iterations) for u in directions)
-        records.append(
-            LawRecord("denoiser non-expansive", lipschitz, expansion_bound, "Lipschitz estimate, from below")
-        )
-        records.append(
-            LawRecord("denoiser residual contractive", residual, expansion_bound, "Lipschitz estimate of I - D")
-        )
-        records.append(LawRecord("denoiser Jacobian symmetric", _asymmetry(jacobian, directions), symmetry_bound))
+        lipschitz = worst(_largest(jacobian, u, iterations) for u in [*directions, torch.ones_like(image), clean])
+        residual = worst(_largest(lambda u: u - jacobian(u), u, iterations) for u in directions)
+        records.append(LawRecord(NON_EXPANSIVE, lipschitz, expansion_bound, "Lipschitz estimate, from below"))
+        records.append(LawRecord(RESIDUAL, residual, expansion_bound, "Lipschitz estimate of I - D"))
+        records.append(LawRecord(RED[0], _asymmetry(jacobian, directions), symmetry_bound))
         little = 1e-2
         scaled = denoiser((1 + little) * noisy) - (1 + little) * clean
         homogeneity = float(scaled.norm() / (little * clean.norm().clamp(min=1e-30)))
-        records.append(LawRecord("denoiser homogeneous", homogeneity, 0.1))
+        records.append(LawRecord(RED[1], homogeneity, 0.1))
     return records
 
 
@@ -134,24 +136,23 @@ def _space(denoiser: Denoiser, noisy: torch.Tensor, clean: torch.Tensor) -> LawR
 
 
 def _largest(linear: Denoiser, u: torch.Tensor, iterations: int) -> float:
-    worst = 0.0
+    lengths = []
     for _ in range(iterations):
         image = linear(u / u.norm())
-        length = float(image.norm())
-        worst = max(worst, length)
-        if length == 0:
+        lengths.append(float(image.norm()))
+        if lengths[-1] == 0:
             break
         u = image
-    return worst
+    return worst(lengths)
 
 
 def _asymmetry(jacobian: Denoiser, directions: list[torch.Tensor]) -> float:
-    worst = 0.0
+    errors = []
     images = [jacobian(u) for u in directions]
     for i, u in enumerate(directions):
         for j in range(i):
             w = directions[j]
             apart = abs(float((w * images[i]).sum() - (u * images[j]).sum()))
             size = float(images[i].norm() * w.norm() + images[j].norm() * u.norm())
-            worst = max(worst, apart / size if size > 0 else apart)
-    return worst
+            errors.append(apart / size if size > 0 else apart)
+    return worst(errors)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 
 from dipgraph.operators.torch_map import TorchMap
-from dipgraph.testing.records import LawRecord, require
+from dipgraph.testing.records import LawRecord, require, worst
 
 TensorMap = Callable[[torch.Tensor], torch.Tensor]
 
@@ -37,8 +37,8 @@ def measure_gradient(
     """
     allowed = (1e-6 if x.dtype == torch.float64 else 2e-2) if bound is None else bound
     draw = torch.Generator(device="cpu").manual_seed(seed)
-    worst = _directional(function, x, draw)
-    detail = f"first order {worst:.2g}"
+    errors = [_directional(function, x, draw)]
+    detail = f"first order {errors[0]:.2g}"
     if order > 1:
 
         def slope(point: torch.Tensor) -> torch.Tensor:
@@ -46,10 +46,9 @@ def measure_gradient(
             value = function(point).square().sum() / 2
             return torch.autograd.grad(value, point, create_graph=True)[0]
 
-        second = _directional(slope, x, draw)
-        detail += f", second {second:.2g}"
-        worst = max(worst, second)
-    return LawRecord("gradient", worst, allowed, detail)
+        errors.append(_directional(slope, x, draw))
+        detail += f", second {errors[1]:.2g}"
+    return LawRecord("gradient", worst(errors), allowed, detail)
 
 
 def assert_gradient(
@@ -101,7 +100,8 @@ def measure_batched(
     """
     allowed = (1e-12 if x.dtype == torch.float64 else 1e-6) if bound is None else bound
     draw = torch.Generator(device="cpu").manual_seed(seed)
-    worst, shapes = 0.0, []
+    errors: list[float] = []
+    shapes: list[str] = []
     for lead in ((1,), (3,), (2, 2), (9,)):
         batch = _normal(x.expand(*lead, *x.shape), draw)
         singly = torch.stack([function(member) for member in batch.reshape(-1, *x.shape)])
@@ -116,13 +116,13 @@ def measure_batched(
             results.append(torch.func.vmap(function, in_dims=-1)(batch.reshape(-1, *x.shape).movedim(0, -1)))
         for result in results:
             error = float((result - singly).abs().max())
-            worst = max(worst, error / scale if scale > 0 else error)
+            errors.append(error / scale if scale > 0 else error)
     empty = function(x.expand(0, *x.shape))
     if empty.shape != (0, *function(x).shape):
         shapes.append(f"(0,) gives {tuple(empty.shape)}")
     if shapes:
         return LawRecord("batched", float("inf"), allowed, f"wrong shapes: leading {'; '.join(shapes)}")
-    return LawRecord("batched", worst, allowed)
+    return LawRecord("batched", worst(errors), allowed)
 
 
 def assert_batched(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 import torch
 
-from dipgraph.testing.records import LawRecord, require_all
+from dipgraph.testing.records import LawRecord, require, require_all, worst
 
 Prox = Callable[[torch.Tensor, float], torch.Tensor]
 Functional = Callable[[torch.Tensor], torch.Tensor]
@@ -55,19 +56,19 @@ def measure_prox(
         images = [prox(v, gamma) for v in points]
     records = []
     if functional is not None:
-        worst = max(_violation(functional, v, p, gamma) for v, p in zip(points, images, strict=True))
-        records.append(LawRecord("prox optimality", worst, bound))
+        violations = [_violation(functional, v, p, gamma) for v, p in zip(points, images, strict=True)]
+        records.append(LawRecord("prox optimality", worst(violations), bound))
     pairs = [(i, j) for i in range(len(points)) for j in range(i)]
-    firm = max((_expansion(points[i] - points[j], images[i] - images[j]) for i, j in pairs), default=float("nan"))
-    records.append(LawRecord("prox firm", firm, bound))
+    excess = [_expansion(points[i] - points[j], images[i] - images[j]) for i, j in pairs]
+    records.append(LawRecord("prox firm", worst(excess) if pairs else float("nan"), bound))
     if closed_form is not None:
         errors = [_difference(p, closed_form(v, gamma)) for v, p in zip(points, images, strict=True)]
-        records.append(LawRecord("prox closed form", max(errors), bound))
+        records.append(LawRecord("prox closed form", worst(errors), bound))
     if conjugate is not None:
         errors = [
             _difference(v, p + gamma * conjugate(v / gamma, 1 / gamma)) for v, p in zip(points, images, strict=True)
         ]
-        records.append(LawRecord("prox Moreau", max(errors), bound))
+        records.append(LawRecord("prox Moreau", worst(errors), bound))
     return records
 
 
@@ -85,6 +86,49 @@ def assert_prox(
     return require_all(
         measure_prox(prox, functional, points, gamma=gamma, closed_form=closed_form, conjugate=conjugate, bound=bound)
     )
+
+
+def measure_resolvent(
+    prox: Prox, points: Sequence[torch.Tensor], *, gamma: float = 0.7, share: float = 0.5, bound: float = 1e-4
+) -> LawRecord:
+    r"""Measure how the proximal map depends on its step, without knowing g.
+
+    With :math:`p = \mathrm{prox}_{\gamma g}(v)`, the step :math:`t\gamma` from the point :math:`p + t(v - p)` leads to
+    p again, for any t in (0, 1): the same subgradient is left over. Holds for every g, convex or not, and finds a step
+    that is forgotten, squared, or added to. The largest distance of the two, relative to :math:`\|v - p\|`.
+
+    Parameters
+    ----------
+    prox
+        ``prox(v, gamma)``.
+    points
+        Points v that the prox moves; those it leaves where they are prove nothing.
+    gamma
+        Step of the prox.
+    share
+        t.
+    bound
+        What is allowed.
+
+    References
+    ----------
+    Bauschke, Combettes, *Convex analysis and monotone operator theory in Hilbert spaces*, 2017, proposition 23.31.
+    """
+    errors = []
+    with torch.no_grad():
+        for v in points:
+            p = prox(v, gamma)
+            moved = float((v - p).norm())
+            again = prox(p + share * (v - p), share * gamma)
+            errors.append(float((again - p).norm()) / moved if moved > 0 else 0.0)
+    return LawRecord("prox resolvent", worst(errors), bound, f"step times {share:g}")
+
+
+def assert_resolvent(
+    prox: Prox, points: Sequence[torch.Tensor], *, gamma: float = 0.7, share: float = 0.5, bound: float = 1e-4
+) -> LawRecord:
+    """Raise LawError unless the proximal map depends on its step as one does (:func:`measure_resolvent`)."""
+    return require(measure_resolvent(prox, points, gamma=gamma, share=share, bound=bound))
 
 
 def _expansion(given: torch.Tensor, mapped: torch.Tensor) -> float:
@@ -115,13 +159,13 @@ def _violation(functional: Functional, v: torch.Tensor, p: torch.Tensor, gamma: 
     # Along p itself g is smooth if it is homogeneous, and so it is where p is not 0 if it is separable.
     starts += [(1 + step) * p for step in (-0.5, -1e-3, 1e-3, 0.5)]
     starts += [p + step * torch.where(p == 0, 0.0, slope) for step in (1e-3, 1e-1)]
-    return max(_ascend(functional, s, p, base, z, scale) for z in starts)
+    return worst(_ascend(functional, s, p, base, z, scale) for z in starts)
 
 
 def _ascend(
     functional: Functional, s: torch.Tensor, p: torch.Tensor, base: float, z: torch.Tensor, scale: float
 ) -> float:
-    worst, z = _gap(functional, s, p, base, z), z.clone()
+    gaps, z = [_gap(functional, s, p, base, z)], z.clone()
     size = 0.1 * scale * z.numel() ** 0.5
     for turn in range(12):
         direction = s - _slope(functional, z)
@@ -129,8 +173,8 @@ def _ascend(
         if length == 0:
             break
         z = z + size / (1 + turn) * direction / length
-        worst = max(worst, _gap(functional, s, p, base, z))
-    return worst
+        gaps.append(_gap(functional, s, p, base, z))
+    return worst(gaps)
 
 
 def _gap(functional: Functional, s: torch.Tensor, p: torch.Tensor, base: float, z: torch.Tensor) -> float:
@@ -141,6 +185,8 @@ def _gap(functional: Functional, s: torch.Tensor, p: torch.Tensor, base: float, 
     step = (z - p).double()
     missing = base + float((s.double() * step).sum()) - value
     size = abs(base) + float(s.double().norm() * step.norm())
+    if not math.isfinite(missing):
+        return missing  # p lies outside the domain of g, or nothing can be said of it
     return max(0.0, missing) / size if size > 0 else max(0.0, missing)
 
 

@@ -47,6 +47,16 @@ class LawRecord:
         return f"{text} ({self.detail})" if self.detail else text
 
 
+def worst(values: Iterable[float]) -> float:
+    """Return the largest value, 0 of none; nan if one of them is."""
+    most = 0.0
+    for value in values:
+        if math.isnan(value):
+            return math.nan
+        most = max(most, value)
+    return most
+
+
 def require(record: LawRecord) -> LawRecord:
     """Return the record, or raise LawError if its law is broken."""
     require_all([record])

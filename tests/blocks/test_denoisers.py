@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -15,6 +16,7 @@ from block_laws import setting
 from dipgraph.blocks.denoise_drunet import DRUNetDenoiser
 from dipgraph.blocks.denoise_host import BM3DDenoiser, NonLocalMeansDenoiser, WaveletDenoiser
 from dipgraph.blocks.denoise_tv import TVDenoiser
+from dipgraph.blocks.extras import require
 from dipgraph.blocks.prox_pyproximal import PyproximalProx
 from dipgraph.signatures import InputError, MissingExtra
 
@@ -66,6 +68,15 @@ def test_an_absent_package_is_named(
         make()
     assert package.partition(".")[0] in caught.value.what
     assert caught.value.remedy == f'pip install "dipgraph[{extra}]"'
+
+
+def test_a_package_that_fails_as_it_is_imported_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "built_for_another.py").write_text(
+        "raise RuntimeError('operator nms does not exist')", encoding="utf-8"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(MissingExtra, match="operator nms does not exist"):
+        require("built_for_another", "deepinv", "denoise.drunet")
 
 
 def test_bm3d_refuses_tiny_images() -> None:

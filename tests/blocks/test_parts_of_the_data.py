@@ -31,7 +31,7 @@ def test_each_pass_takes_every_view_once(views: int, count: int, order: str) -> 
     x = torch.rand(1, 1, 3, 3, dtype=torch.float64)
     sampler, random = SubsetSampler(count, order), stream()
     if count > views:
-        with pytest.raises(InputError, match=f"Use at most {views}"):
+        with pytest.raises(InputError, match=f"use at most {views}"):
             sampler(A, y, random)
         return
     for _ in range(3):

@@ -127,6 +127,16 @@ def test_poisson_noise_has_its_counts() -> None:
     np.testing.assert_array_equal(noisy.blank, 1e4)
 
 
+def test_data_in_another_unit_stay_there_when_they_are_binned(scan: Measurement) -> None:
+    """Binning takes the data from the counts behind them; multiplied data have none any more."""
+    counted = prepare.STEPS["noise"](replace(scan, data=scan.data * 0 + 1.0), kind="poisson", photons=1e8, seed=1)
+    scaled = prepare.STEPS["multiply"](counted, by=10.0)
+    assert counted.counts is not None
+    assert scaled.counts is None
+    assert scaled.blank is None
+    np.testing.assert_allclose(prepare.STEPS["bin"](scaled, by=2).data, 10.0, rtol=0.01)
+
+
 def test_steps_leave_their_input_untouched(scan: Measurement) -> None:
     before = scan.data.copy()
     steps: dict[str, dict[str, object]] = {

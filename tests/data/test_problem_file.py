@@ -121,6 +121,12 @@ def test_settings_by_text_or_number_and_words() -> None:
         ("[16, 16]", "[16, 31/2]", "13:21 E703"),
         ("pixel: 0.5 mm", "pixel: 0.5", "13:33 E705"),
         ("pixel: 0.5 mm", "pixel: -1 mm", "13:33 E703"),
+        ("pixel: 0.5 mm", "pixel: 1e300 mm", "13:33 E703"),
+        ("pixel: 0.5 mm", "pixel: 1e-300 mm", "13:33 E703"),
+        ("[16, 16]", "[1000000, 1000000]", "13:16 E703"),
+        ("views: views, ", "views: 1000000000000, ", "10:3 E707"),
+        ("pitch: 2.0 pixel", "pitch: 1e300 mm", "10:3 E707"),
+        ("refine: 2", "refine: 1000000", "8:22 E707"),
         (", pixel: 0.5 mm", "", "13:8 E702"),
         ("image:", "imag:", "13:1 E701"),
         ("0.0125 per pixel", "0 per pixel", "14:8 E703"),
@@ -157,6 +163,10 @@ def test_all_faults_come_at_once() -> None:
 def test_a_required_file_is_asked_for_by_name() -> None:
     with pytest.raises(Faults) as caught:
         load_problem("htc2022")
+    (fault,) = caught.value.faults
+    text = locate("problems", "htc2022").read_text(encoding="utf-8").splitlines()
+    (line,) = (number for number, words in enumerate(text) if words.strip().startswith("path:"))
+    assert (fault.code, fault.mark.line, fault.mark.column) == ("E706", line, text[line].index("path"))
     assert "the problem needs a file: 'path' (the scan's MATLAB file" in str(caught.value)
     assert "--set problem.path=FILE" in str(caught.value)
 
@@ -231,6 +241,13 @@ def test_paths_in_a_file_are_relative_to_it_and_settings_to_the_working_director
         load_problem("folder/q.yaml", {"scan": "scan.npz"})
 
 
+def test_a_problem_is_called_as_its_text_says_or_as_its_file() -> None:
+    assert load(SMALL).name == "p"
+    assert load(SMALL.replace("about: small", "name: a walnut (2)")).name == "a walnut (2)"
+    for wrong in ("../p", "a\\b", "[p]", "''", '"a\\nb"'):
+        assert faults(SMALL.replace("about: small", f"name: {wrong}")) == ["2:7 E703"]
+
+
 def assert_same(first: Problem, second: Problem) -> None:
     np.testing.assert_array_equal(first.y, second.y)
     assert (first.pixel, first.unit, first.scale) == (second.pixel, second.unit, second.scale)
@@ -248,6 +265,7 @@ def test_the_resolved_form_gives_the_same_numbers(name: str, tmp_path: Path, mon
     monkeypatch.chdir(tmp_path)
     again = load_problem("resolved.yaml")
     assert_same(problem, again)
+    assert again.name == problem.name == name
     assert again.resolved_text == problem.resolved_text
 
 
@@ -262,8 +280,12 @@ def test_the_resolved_form_finds_its_files_and_notices_changes(tmp_path: Path) -
     asked = load(OWN, scan=str(folder / "scan.npz"))
     assert_same(asked, load(asked.resolved_text, tmp_path))
     write_own(folder / "scan.npz", sinogram=np.full((5, 12), 2.0))
-    with pytest.raises(Faults, match="E708 the file has changed"):
+    with pytest.raises(Faults, match="E708 the file has changed") as caught:
         load(problem.resolved_text, tmp_path)
+    (fault,) = caught.value.faults
+    lines = problem.resolved_text.splitlines()
+    (line,) = (number for number, text in enumerate(lines) if "scan.npz:" in text)
+    assert (fault.mark.line, fault.mark.column) == (line, lines[line].rindex(": ") + 2)
 
 
 @pytest.mark.parametrize("name", sorted(shipped("problems")))

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import copy
+from typing import Annotated
+
 import numpy as np
 import pytest
 import torch
 
+from dipgraph.signatures import NETWORK, REGISTRY
+from dipgraph.signatures.block import read_signature
 from tests.engine.small import HEAD, SIDE, finish, problem, start, value
 
 SGD = "optimiser: {sgd: {rate: 0.1}}"
@@ -67,6 +72,14 @@ returns: {image: x, after: after}
     two, one = finish(text.replace("COUNT", "2")), finish(text.replace("COUNT", "1"))
     assert np.allclose(two.image.ravel(), value(one, "after").ravel(), atol=1e-7)
     assert not np.allclose(two.image.ravel(), value(two, "after").ravel())
+
+
+@pytest.mark.parametrize("same", ["x", "constant(x)", "x - 0*x"])
+def test_let_names_that_are_the_target_itself_stand_before_its_update(same):
+    text = on_image(3).replace("loss:", f"let: [w: {same}]\n              loss:")
+    text = text.replace("{image: x}", "{image: x, w: w}")
+    before = finish(on_image(2)).image
+    assert np.allclose(value(finish(text), "w").ravel(), before.ravel(), atol=1e-7)
 
 
 def test_each_loss_term_is_recorded_before_the_update_of_its_step():
@@ -216,3 +229,57 @@ returns: {image: x, draw: draw}
     newton = finish(text.replace("OPT", "lbfgs: {}"))
     plain = finish(text.replace("OPT", "sgd: {rate: 1e-9}"))
     assert np.array_equal(value(newton, "draw"), value(plain, "draw"))
+
+
+def copied(of: Annotated[torch.nn.Module, NETWORK]) -> Annotated[torch.nn.Module, NETWORK]:
+    """Another network with the same weights."""
+    return copy.deepcopy(of)
+
+
+@pytest.fixture
+def handing_out(monkeypatch):
+    """A block that hands out a network."""
+    monkeypatch.setitem(REGISTRY, "network.copied", read_signature("network.copied", copied, resets=False,
+                                                                   differentiable=True))  # fmt: skip
+
+
+TRAINED = """{minimise: {count: 3, optimiser: {sgd: {rate: 0.01, momentum: 0.9}}, let: [x: NAME(z)],
+                 loss: [fidelity.l2: {of: A(x), to: y}]}}"""
+
+
+def steps_of(*lines: str) -> str:
+    return HEAD + "steps:\n  - z: ones(X)\n" + "".join(f"  - {line}\n" for line in lines)
+
+
+@pytest.mark.usefixtures("handing_out")
+def test_a_network_that_a_block_hands_out_is_trained_as_a_declared_one_is():
+    loop = "repeat: {count: 2, steps: [NAME: " + TRAINED + ", after: NAME(z)]}"
+    tail = "track: x\nreturns: {image: x, after: after, start: start}\n"
+    plain = finish(steps_of("start: f(z)", loop.replace("NAME", "f")) + tail)
+    handed = start(steps_of("start: f(z)", "g: {network.copied: {of: f}}", loop.replace("NAME", "g")) + tail)
+    before = handed.executor.machine.networks["f"].matrix.detach().clone()
+    for _ in handed:
+        pass
+    assert np.allclose(value(plain, "start"), value(handed.result(), "start"))
+    assert np.allclose(value(plain, "after"), value(handed.result(), "after"))
+    assert torch.equal(handed.executor.machine.networks["f"].matrix, before)
+
+
+@pytest.mark.usefixtures("handing_out")
+def test_a_network_that_a_block_hands_out_and_the_loss_reads_gets_no_gradients():
+    read = TRAINED.replace("NAME(z)", "f(g(z))")
+    text = steps_of("g: {network.copied: {of: f}}", f"repeat: {{count: 1, steps: [f: {read}]}}")
+    run = start(text + "track: x\nreturns: {image: x, g: g}\n")
+    for _ in run:
+        pass
+    assert run.result().returns["g"].matrix.grad is None
+    assert run.executor.machine.networks["f"].matrix.grad is not None
+
+
+@pytest.mark.usefixtures("handing_out")
+def test_moments_are_of_one_network_and_not_of_the_next_that_a_block_hands_out():
+    """Each iteration trains a new copy of f: from the same start, each ends where the first did."""
+    loop = "repeat: {count: COUNT, steps: [g: {network.copied: {of: f}}, g: " + TRAINED.replace("NAME", "g")
+    text = steps_of("start: f(z)", loop + ", after: g(z)]}") + "track: x\nreturns: {image: x, after: after}\n"
+    one, three = finish(text.replace("COUNT", "1")), finish(text.replace("COUNT", "3"))
+    assert np.allclose(value(one, "after"), value(three, "after"))

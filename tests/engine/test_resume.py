@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import random
+from typing import Annotated
 
 import pytest
 import torch
@@ -14,6 +16,8 @@ from dipgraph.engine.run import Options, Run
 from dipgraph.engine.state import Packer, Unpacker, restore, snapshot
 from dipgraph.language import read_recipe, settle_recipe
 from dipgraph.language.diagnostics import Source
+from dipgraph.signatures import NETWORK, REGISTRY
+from dipgraph.signatures.block import read_signature
 from tests.engine.resumed import RECIPES
 
 SMALL = dipgraph.load_problem("walnut_phantom", {"size": "16", "views": "9", "detectors": "24"})
@@ -114,3 +118,26 @@ def test_numbers_keep_every_bit_and_their_kind():
 def test_what_is_no_data_is_refused():
     with pytest.raises(TypeError, match=r"a\.0 holds object"):
         Packer().pack({"a": [object()]})
+
+
+def copied(of: Annotated[torch.nn.Module, NETWORK]) -> Annotated[torch.nn.Module, NETWORK]:
+    """Another network with the same weights."""
+    return copy.deepcopy(of)
+
+
+def test_a_network_that_a_block_handed_out_goes_on_as_it_was_trained(monkeypatch):
+    monkeypatch.setitem(REGISTRY, "network.copied", read_signature("network.copied", copied, resets=False,
+                                                                   differentiable=True))  # fmt: skip
+    text = RECIPES["one long minimise"].replace(
+        "  - repeat:", "  - start: f(z)\n  - g: {network.copied: {of: f}}\n  - repeat:"
+    )
+    text = text.replace("- f:", "- g:").replace("x: f(z)", "x: g(z)").replace("weights: f", "weights: g, start: start")
+    whole, states = begin(text), []
+    for run in whole:
+        states.append(taken(run))
+    for state in (states[0], states[5]):
+        run = begin(text)
+        restore(run, *state, torch.device("cpu"))
+        for _ in run:
+            pass
+        assert (run.result().image == whole.result().image).all()

@@ -154,7 +154,9 @@ def fidelity(of: Vector, to: Vector, weight: Weight = 1.0) -> Loss: ...
 
 
 @block("fidelity.poisson")
-def poisson(of: Vector, counts: Vector, blank: Annotated[Any, field("V", above=0)]) -> Loss: ...
+def poisson(
+    of: Vector, counts: Vector, blank: Annotated[Any, field("V", above=0)], unit: Number = 1.0, weight: Weight = 1.0
+) -> Loss: ...
 
 
 @block("penalty.l2")

@@ -44,7 +44,7 @@ from tests.language.made_up import after, codes, expect, loop, program, steps, t
         ("- u: {stop.flat: {watch: norm(x), strict: <<E404>>norm(x) < 1}}", "settled before the run"),
         ("- u: {input.noise: {law: <<E406>>gaussian}}", "'law' is one of normal, uniform; 'gaussian' is not"),
         ("- u: {input.noise: {law: <<E406>>unifrom}}", "did you mean 'uniform'?"),
-        ("- u: {input.noise: {law: <<E406>>[uniform]}}", "this is not"),
+        ("- u: {input.noise: {law: <<E406>>[uniform]}}", "no word stands here"),
         ("- u: {input.noise: {law: <<E406>>n}}", "'n' is not"),
         ("- u: {input.noise: {law: <<E406>>x + x}}", "'x + x' is not"),
         ("- u: {input.noise: {for: <<E404>>x}}", "'for' is a network"),

@@ -252,6 +252,37 @@ def test_each_target_has_its_own_place() -> None:
     expect(after('- "u, <<E203>>A": {stop.variance: {watch: x}}'))
 
 
+def test_a_network_has_one_name() -> None:
+    said = ("'h' would be another name of the network 'f'", "call it: f(z)")
+    expect(after("- <<E203>>h: f\n- u: h(z) + x"), *said)
+    expect(after("- <<E203>>h: (f)"), *said)
+    expect(loop("- <<E203>>h: f\n- x: f(fbp(y))", head=HEAD), *said)
+    expect(after("- h: {choose: {by: p, a: f(z), b: f(z)}}\n- u: h", head="params: {p: {value: a, of: [a, b]}}\n"))
+    expect(
+        after("- <<E203>>h: {choose: {by: p, a: f, b: f(z)}}\n- u: h", head="params: {p: {value: a, of: [a, b]}}\n"),
+        *said,
+    )
+    expect(loop("- z: fbp(y)\n" + training(let="<<E203>>h: f, x: h(z)"), head=HEAD), *said)
+    assert codes(loop("- h: {network.copy: {of: f}}\n- x: f(fbp(y)) + h(fbp(y))", head=HEAD)) == []
+
+
+def test_what_is_tracked_is_assigned_by_a_loop() -> None:
+    """Where else it is assigned changes nothing, and a fault inside the loop is told once."""
+    top = "track: x\nreturns: {image: x}\n"
+    assert codes(steps("- repeat: {count: 2, steps: [x: fbp(y)]}\n- x: x + x", tail=top)) == []
+    assert codes(steps("- x: fbp(y)\n- repeat: {count: 2, carry: {x: x}, steps: [x: x + x]}\n- x: x + x")) == []
+    expect(steps("- repeat: {count: 2, steps: [x: <<E201>>q(y)]}\n- x: fbp(y)", tail=top))
+    expect(steps("- repeat: {count: 2, steps: [<<E108>>[u], x: fbp(<<E201>>q)]}\n- x: fbp(y)", tail=top))
+    expect(
+        steps(
+            "- repeat: {count: 2, carry: {u: fbp(y)}, steps: [u: u + fbp(y)]}\n- x: u",
+            tail="track: <<E307>>x\nreturns: {image: x}\n",
+        ),
+        "no repeat assigns 'x': line 4 does, outside of them",
+        "track what a repeat assigns, u say",
+    )
+
+
 def test_a_target_of_a_minimise_is_not_assigned_in_its_let() -> None:
     text = "- u: fbp(y)\n" + training("u", let="<<E203>>u: u + x", of="A(u)")
     expect(after(text), "a target of this minimise")

@@ -119,6 +119,9 @@ def test_types(expression: str, expected: object) -> None:
         ("- u: norm(<<E306>>f)", "a network"),
         ("- u: norm(<<E306>>1)", "a whole number"),
         ("- u: adjoint(<<E306>>f)", "'adjoint' takes a linear map"),
+        ("- u: adjoint(<<E306>>fbp)(x)", "'adjoint' takes a linear map, and this is a map Y -> X"),
+        ("- u: norm(<<E306>>fbp)*x", "'norm' takes an image or data vector, and this is a map Y -> X"),
+        ("- v, w: {weights.sirt: {of: <<E404>>fbp}}\n- u: x", "a linear map D -> E, and this is a map Y -> X"),
         ("- u: adjoint(<<E306>>A(x))", "outside: adjoint(A)(y)"),
         ("- u: zeros(<<E306>>x)", "takes a space (X, Y or G)"),
         ("- u: dim(<<E306>>A)", "takes a space"),
@@ -286,7 +289,7 @@ def test_a_sum_is_right_exactly_if_all_its_terms_are_of_one_space(terms: list[st
     [
         ("track: <<E307>>y\nreturns: {image: x}\n", "of Y"),
         ("track: <<E307>>d\nreturns: {image: x}\n", "of Y"),
-        ("track: <<E307>>s\nreturns: {image: x}\n", "no repeat assigns 's'"),
+        ("track: <<E307>>s\nreturns: {image: x}\n", "no repeat assigns 's': line "),
         ("track: <<E307>>[x]\nreturns: {image: x}\n", "names an image"),
         ("track: <<E307>>x + x\nreturns: {image: x}\n", "give the expression a name"),
         ("track: <<E201>>xx\nreturns: {image: x}\n", "did you mean"),

@@ -193,9 +193,17 @@ def test_refuses_shapes_that_are_no_image(shape):
 
 
 def test_refuses_pixels_without_size_and_cuts_that_do_not_fit():
-    with pytest.raises(GeometryError, match=r"pixel side is -1\.0"):
+    with pytest.raises(GeometryError, match=r"pixel is -1\.0"):
         ImageGrid((2, 2), -1.0)
     with pytest.raises(GeometryError, match="5 detector pixels cannot be joined by 2"):
         ParallelBeam(**PARALLEL).bin(2)
     with pytest.raises(GeometryError, match="3 to 9 of 5"):
         ParallelBeam(**PARALLEL).crop(3, 9)
+
+
+@pytest.mark.parametrize("value", [1e300, 1e-300, 2e9, 5e-10, float("inf")])
+def test_refuses_lengths_that_single_precision_cannot_follow(value):
+    with pytest.raises(GeometryError, match="pixel"):
+        ImageGrid((2, 2), value)
+    with pytest.raises(GeometryError, match="pitch"):
+        ParallelBeam(**PARALLEL | {"pitch": value})

@@ -77,3 +77,10 @@ def test_is_computed_once(monkeypatch):
 def test_refuses_a_tolerance_that_is_none():
     with pytest.raises(InputError, match="tolerance is 0"):
         norm(pylops.MatrixMult(np.eye(3)), tolerance=0)
+
+
+def test_refuses_an_operator_that_gives_no_numbers():
+    broken = pylops.FunctionOperator(lambda x: x * np.nan, lambda y: y, 4, 4, dtype="float64")
+    with pytest.raises(InputError, match="not finite") as raised:
+        norm(broken)
+    assert raised.value.remedy

@@ -9,32 +9,27 @@ import tifffile
 from click.testing import CliRunner
 
 from dipgraph.cli import main
-from dipgraph.data.shipped import shipped
+from dipgraph.data.shipped import load_recipe
 from tests.engine.resumed import RECIPES
 
 TINY = ["--set", "problem.size=16", "--set", "problem.views=9", "--set", "problem.detectors=24",
         "--device", "cpu", "--threads", "1", "--quiet"]  # fmt: skip
-SHIPPED_SIZE = ["--set", "gradient_steps=12", "--set", "channels=4", "--set", "scales=2"]
-SHIPPED = {
-    "admm_denoiser": ["--set", "inner=3"],
-    "self_guided": [],
-    "deep_red": ["--set", "inner=2", "--set", "every=2"],
-}
-"""Shipped recipes that a run is killed of, with what makes them small; one that does not ship has a twin here."""
-TWINS = {
-    "admm_denoiser": "a split with a stop", "self_guided": "joint targets under noise", "deep_red": "nested repeats",
-}  # fmt: skip
+SHORT = {"gradient_steps": 12, "inner": 2, "every": 2, "outer": 4, "iterations": 6, "channels": 4, "scales": 2}
+"""Parameters that make a run short, where the recipe has them."""
+KILLED = ("admm_denoiser", "self_guided", "deep_red")
+"""Shipped recipes that a run is killed of."""
 
 
 def recipes(folder: Path) -> dict[str, list[str]]:
     """What to say after ``dipgraph run``, for the shipped recipes and one with quasi-Newton steps."""
-    found = {}
-    for name, settings in SHIPPED.items():
-        if name in shipped("recipes"):
-            found[name] = [name, *SHIPPED_SIZE, *settings, *TINY]
-        else:
-            found[name] = [written(folder, TWINS[name]), *TINY]
+    found = {name: [name, *short(name), *TINY] for name in KILLED}
     return found | {"quasi-Newton": [written(folder, "quasi-Newton"), *TINY]}
+
+
+def short(name: str) -> list[str]:
+    """What makes a run of a shipped recipe short."""
+    declared = load_recipe(name).parameters.declared
+    return [word for key, value in SHORT.items() if key in declared for word in ("--set", f"{key}={value}")]
 
 
 def written(folder: Path, name: str) -> str:

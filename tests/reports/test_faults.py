@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -10,10 +11,10 @@ import tifffile
 import torch
 
 from dipgraph.engine.checkpoint import Checkpoints
+from dipgraph.engine.executor import Executor
 from dipgraph.engine.record import DivergedError
-from dipgraph.engine.run import Run
 from tests.engine.small import start
-from tests.reports.small import TINY, call
+from tests.reports.small import TINY, call, short
 
 BLOWS_UP = """recipe: 1
 steps:
@@ -110,22 +111,21 @@ SHORTAGES = {
 
 @pytest.mark.parametrize("shortage", SHORTAGES)
 def test_too_little_memory_is_told_with_what_to_lower(shortage, tmp_path, monkeypatch):
-    def fails(run: Run):
+    def fails(executor: Executor):
         raise SHORTAGES[shortage]
-        yield run
+        yield executor
 
-    monkeypatch.setattr(Run, "__iter__", fails)
-    small = ["--set", "channels=4", "--set", "scales=2"]
-    said = call("run", "vanilla", *small, *TINY, "--out", str(tmp_path / "out"), code=2)
-    assert "the memory does not suffice after step 0; memory: about" in said
+    monkeypatch.setattr(Executor, "run", fails)
+    said = call("run", "vanilla", *short("vanilla"), *TINY, "--out", str(tmp_path / "out"), code=2)
+    assert re.search(r"the memory of 'cpu', .*, does not suffice after step 0; memory: about", said)
     assert "lower channels" in said
 
 
 def test_other_errors_are_not_taken_for_a_shortage(tmp_path, monkeypatch):
-    def fails(run: Run):
+    def fails(executor: Executor):
         raise RuntimeError("a bug")
-        yield run
+        yield executor
 
-    monkeypatch.setattr(Run, "__iter__", fails)
+    monkeypatch.setattr(Executor, "run", fails)
     with pytest.raises(RuntimeError, match="a bug"):
-        call("run", "vanilla", *TINY, "--out", str(tmp_path / "out"))
+        call("run", "vanilla", *short("vanilla"), *TINY, "--out", str(tmp_path / "out"))

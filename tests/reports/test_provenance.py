@@ -14,16 +14,14 @@ import dipgraph
 from dipgraph.data.references import bibliography, entries
 from dipgraph.data.shipped import shipped
 from dipgraph.reports.progress import Bars
-from tests.reports.small import SHIPPED_SIZE, TINY, call, delivered, written
+from tests.reports.small import TINY, call, delivered, short, written
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", shipped("recipes"))
 def test_rerun_gives_every_shipped_recipe_again_bit_for_bit(name, tmp_path):
-    declared = dipgraph.load_recipe(name).parameters.declared
-    sizes = [part for word in SHIPPED_SIZE[1::2] if word.partition("=")[0] in declared for part in ("--set", word)]
     out = tmp_path / "out"
-    call("run", name, *sizes, *TINY, "--out", str(out))
+    call("run", name, *short(name), *TINY, "--out", str(out))
     assert "the same again, bit for bit" in call("rerun", str(out), "--quiet")
 
 
@@ -68,7 +66,7 @@ def test_rerun_tells_another_image_from_the_same(tmp_path):
 
 def test_the_folder_says_what_the_run_was(tmp_path):
     out = tmp_path / "out"
-    call("run", "admm_denoiser", *SHIPPED_SIZE, "--set", "inner=2", *TINY, "--seed", "3", "--out", str(out))
+    call("run", "admm_denoiser", *short("admm_denoiser"), *TINY, "--seed", "3", "--out", str(out))
     told = json.loads((out / "run.json").read_text())
     assert told["options"] == {"device": "cpu", "seed": 3, "threads": 1, "run_on": False, "dtype": "float32"}
     for name in ("recipe", "problem"):

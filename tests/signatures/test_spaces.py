@@ -82,8 +82,9 @@ def test_kinds_read_in_a_message(kind: Kind, shown: str) -> None:
 
 def test_what_a_problem_gives() -> None:
     assert GIVEN["A"] == Map(X, Y)
-    assert GIVEN["fbp"] == Map(Y, X)
+    assert GIVEN["fbp"] == Map(Y, X, linear=False)
     assert GIVEN["grad"] == Map(X, G)
+    assert GIVEN["data_unit"] == Number()
     assert "truth" not in GIVEN
 
 

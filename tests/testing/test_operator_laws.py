@@ -74,6 +74,16 @@ def test_the_declared_bound_is_used():
     assert not measure_adjoint(loose, bound=0.01).ok
 
 
+@pytest.mark.parametrize("broken", ["forward", "adjoint"])
+def test_values_that_are_not_finite_are_no_small_error(broken):
+    operator = Faulty(**{broken: lambda x: np.full_like(x, np.nan)})
+    assert not measure_adjoint(operator).ok
+    if broken == "forward":
+        assert not measure_linear(operator).ok
+        assert not measure_gradient(lambda x: x * torch.nan, POINT).ok
+        assert not measure_batched(lambda x: x * torch.nan, POINT).ok
+
+
 def test_complex_operators_are_measured_too():
     fourier = pylops.signalprocessing.FFT(8, dtype="complex128")
     assert assert_adjoint(fourier).measured < 1e-14

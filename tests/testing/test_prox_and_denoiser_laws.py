@@ -3,7 +3,15 @@
 import pytest
 import torch
 
-from dipgraph.testing import LawError, assert_denoiser, assert_prox, measure_denoiser, measure_prox
+from dipgraph.testing import (
+    LawError,
+    assert_denoiser,
+    assert_prox,
+    assert_resolvent,
+    measure_denoiser,
+    measure_prox,
+    measure_resolvent,
+)
 
 DRAW = torch.Generator().manual_seed(0)
 POINTS = [torch.randn(5, 6, generator=DRAW, dtype=torch.float64) for _ in range(3)]
@@ -66,6 +74,27 @@ def test_wrong_proximal_maps_are_found(name):
     assert not records["prox optimality"].ok
     with pytest.raises(LawError, match="prox optimality"):
         assert_prox(FAULTY[name], l1, POINTS, gamma=0.7)
+
+
+@pytest.mark.parametrize("name", sorted(SOUND))
+def test_the_resolvent_of_sound_proximal_maps(name):
+    assert assert_resolvent(SOUND[name][0], POINTS).measured < 1e-9
+
+
+def test_the_resolvent_needs_no_convex_functional_and_finds_wrong_steps():
+    assert assert_resolvent(lambda v, gamma: torch.where(v.abs() > (2 * gamma) ** 0.5, v, 0.0), POINTS).ok
+    for name in ("step forgotten", "step squared", "sign lost"):
+        assert not measure_resolvent(FAULTY[name], POINTS).ok
+        with pytest.raises(LawError, match="prox resolvent"):
+            assert_resolvent(FAULTY[name], POINTS)
+    # A constant factor is the prox of another functional.
+    assert measure_resolvent(FAULTY["threshold 1 % too large"], POINTS).ok
+
+
+def test_a_prox_that_is_not_finite_or_leaves_the_domain_is_found():
+    assert not any(record.ok for record in measure_prox(lambda v, gamma: v * torch.nan, l1, POINTS))
+    box = SOUND["box"][1]
+    assert not measure_prox(lambda v, gamma: v.clamp(0, 1.1), box, POINTS)[0].ok
 
 
 def test_an_expansive_prox_is_found_without_its_functional():

@@ -110,7 +110,7 @@ def _tiff(path: Path, key: str | None) -> AnyArray:
 
 def _text(path: Path, key: str | None) -> AnyArray:
     comma = "," in path.read_text(encoding="utf-8", errors="replace")[:2000]
-    return np.loadtxt(path, delimiter="," if comma else None, ndmin=1)
+    return np.loadtxt(path, delimiter="," if comma else None, ndmin=1, encoding="utf-8")
 
 
 def _picture(path: Path, key: str | None) -> AnyArray:

@@ -1,0 +1,80 @@
+"""The Python face: settings as Python values, and one clear error for what cannot be."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import dipgraph
+from dipgraph.engine.face import check, run, split_settings
+from dipgraph.engine.run import Options
+from dipgraph.signatures.errors import DipgraphError
+from tests.engine.small import problem
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (np.float64(1e-3), "0.001"), (np.float32(0.5), "0.5"), (np.int64(3), "3"), (np.bool_(True), "true"),
+        (np.array(2), "2"), (torch.tensor(2.5), "2.5"), (1e-7, "1e-07"), (False, "false"), (None, "none"),
+    ],
+)  # fmt: skip
+def test_scalars_are_the_numbers_in_them(value: Any, text: str) -> None:
+    (mine,), theirs = split_settings({"rate": value, "problem.views": value})
+    assert mine.node.text == text
+    assert theirs == {"views": text}
+
+
+def test_a_numpy_scalar_sets_a_parameter() -> None:
+    assert check("vanilla", settings={"rate": np.float64(1e-3), "gradient_steps": np.int64(3)}) == []
+    assert dipgraph.load_problem("shepp_logan", {"size": np.int32(16)}).shape == (16, 16)
+
+
+@pytest.mark.parametrize("given", [{"problem": None}, {"problem": problem()}])
+def test_settings_of_a_problem_need_a_problem_file(given: dict[str, Any]) -> None:
+    with pytest.raises(DipgraphError, match=r"problem\.vews cannot be set"):
+        check("vanilla", settings={"problem.vews": 3}, **given)
+
+
+def test_settings_are_a_mapping_of_names() -> None:
+    with pytest.raises(DipgraphError, match="not a mapping"):
+        check("vanilla", settings=["rate=1"])  # type: ignore[arg-type]
+    with pytest.raises(DipgraphError, match="name of a setting"):
+        check("vanilla", settings={1: 2})  # type: ignore[dict-item]
+
+
+def test_a_recipe_and_a_problem_have_names() -> None:
+    with pytest.raises(DipgraphError, match="the name of the recipe is None"):
+        check(None)  # type: ignore[arg-type]
+    with pytest.raises(DipgraphError, match="the name of the problem is None"):
+        run("vanilla", None)  # type: ignore[arg-type]
+
+
+def test_faults_of_settings_come_without_warnings() -> None:
+    with pytest.raises(dipgraph.Faults) as caught:
+        run("vanilla", settings={"rate": "1/0"})
+    assert [fault.code for fault in caught.value.faults] == ["E405"]
+
+
+OPTIONS = {
+    "seed": (-1, 0.5, True, "1"),
+    "threads": (0, 10**6, 1.5, "two"),
+    "dtype": ("float32", torch.int32, None),
+    "device": (3.5, "tpu", "cuda:-7"),
+}
+
+
+@pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in OPTIONS.items() for value in values])
+def test_options_that_cannot_be_are_refused(name: str, value: Any) -> None:
+    with pytest.raises(DipgraphError, match=name):
+        run("vanilla", problem(), **{name: value})
+
+
+def test_the_cores_of_the_machine_bound_the_threads() -> None:
+    Options(threads=os.cpu_count())
+    with pytest.raises(DipgraphError, match=f"from 1 to {os.cpu_count()}"):
+        Options(threads=(os.cpu_count() or 1) + 1)

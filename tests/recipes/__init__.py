@@ -1,0 +1,1 @@
+"""The shipped recipes: that they compute what their papers say, and that they run."""

@@ -1,0 +1,288 @@
+"""Each shipped recipe once more, in NumPy, from its paper's equations.
+
+A transcription takes the problem, the recipe's parameters and, for each iteration, what the run drew at random; it
+returns what the recipe's names hold after the last iteration. Networks are linear and trained by plain gradient steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from tests.recipes.small import (
+    DETECTORS,
+    PIXELS,
+    SIDE,
+    VIEWS,
+    Array,
+    D,
+    Linear,
+    Small,
+    in_ball,
+    lengths,
+    shares,
+    shrunk,
+    smoothed,
+    tv_gradient,
+    tv_prox,
+)
+
+Found = Mapping[str, Any]
+Drawn = Sequence[Found]
+Transcription = Callable[[Small, SimpleNamespace, Drawn], Found]
+
+
+def misfit(g: Small, x: Array) -> Array:
+    """The gradient of F(x) = ½‖Ax − y‖²."""
+    gradient: Array = g.A.T @ (g.A @ x - g.y)
+    return gradient
+
+
+def network_input(g: Small, kind: str, drawn: Drawn) -> Array:
+    """What the network is fed."""
+    back = g.A.T @ g.y
+    rows, columns = np.mgrid[:SIDE, :SIDE] / (SIDE - 1)
+    return {
+        "noise": lambda: drawn[-1]["z"],
+        "grid": lambda: np.concatenate([rows.ravel(), columns.ravel()]),
+        "fbp": lambda: g.fbp,
+        "adjoint": lambda: back / back.max(),
+        "prior": lambda: g.prior,
+    }[kind]()
+
+
+class Average:
+    """The running average from zero, with bias correction."""
+
+    def __init__(self, decay: float) -> None:
+        self.decay, self.sum, self.count = decay, np.zeros(PIXELS), 0
+
+    def __call__(self, x: Array) -> Array:
+        self.count += 1
+        self.sum = self.decay * self.sum + (1 - self.decay) * x
+        return self.sum / (1 - self.decay**self.count)
+
+
+# --- with a network ---------------------------------------------------------------------------------------------------
+
+
+def vanilla(g: Small, p: SimpleNamespace, drawn: Drawn) -> Found:
+    z = network_input(g, p.input, drawn)
+    f = Linear(z)
+    for _ in range(p.gradient_steps):
+        x = f(z)
+        f.descend(misfit(g, x), z, p.rate)
+    return {"x": x}
+
+
+def tv(g: Small, p: SimpleNamespace, drawn: Drawn) -> Found:
+    z = drawn[-1]["z"]
+    f = Linear(z)
+    for _ in range(p.gradient_steps):
+        x = f(z)
+        f.descend(misfit(g, x) + p.alpha * tv_gradient(x, p.kind), z, p.rate)
+    return {"x": x}
+
+
+def geometric(first: float, last: float, k: int, count: int) -> float:
+    """From `first` at k = 1 to `last` at k = count, by equal factors."""
+    return float(np.geomspace(first, last, count)[k - 1])
+
+
+def tv_hqs(g: Small, p: SimpleNamespace, drawn: Drawn) -> Found:
+    z, u = drawn[-1]["z"], np.zeros(PIXELS)
+    f = Linear(z)
+    for k in range(1, p.outer + 1):
+        alpha = geometric(p.alpha_1, p.alpha_K, k, p.outer)
+        for _ in range(p.inner):
+            f.descend(misfit(g, f(z)) + p.lam / alpha * (f(z) - u), z, p.rate)
+        x = f(z)
+        u = tv_prox(x, alpha)
+    return {"x": x, "u": u}
+
+
+def wtv_admm(g: Small, p: SimpleNamespace, drawn: Drawn) -> Found:
+    z, u, lam = drawn[-1]["z"], np.zeros(2 * PIXELS), np.zeros(2 * PIXELS)
+    f = Linear(z)
+    for _ in range(p.outer):
+        for _ in range(p.inner):
+            x = f(z)
+            f.descend(misfit(g, x) + p.gamma * D.T @ (D @ x - u + lam / p.gamma), z, p.rate)
+        x = f(z)
+        alpha: Array | float = p.alpha
+        if p.weights == "adaptive":
+            alpha = np.sum((g.A @ x - g.y) ** 2) / PIXELS / np.maximum(lengths(D @ x), p.floor_d)
+        u = shrunk(D @ x + lam / p.gamma, alpha / p.gamma)
+        lam = lam + p.gamma * (D @ x - u)
+    return {"x": x, "u": u, "lam": lam}
+
+
+def noise_estimate(y: Array) -> float:
+    """The median of fourth differences along the detector, as a standard deviation."""
+    fast = np.diff(y.reshape(VIEWS, DETECTORS), n=4, axis=1)
+    return float(np.sort(np.abs(fast).ravel())[(fast.size - 1) // 2] / (0.6744897501960817 * np.sqrt(70)))
+
+
+def constrained(g: Small, p: SimpleNamespace, drawn: Drawn) -> Found:
+    z, r, q = drawn[-1]["z"], np.zeros(g.y.size), np.zeros(g.y.size)
+    f = Linear(z)
+    sigma = noise_estimate(g.y) if p.noise == "estimated" else g.noise_level
+    rho = np.sqrt(p.tau * sigma**2 * g.y.size)
+    for _ in range(p.outer):
+        for _ in range(p.inner):
+            x = f(z)
+            f.descend(tv_gradient(x) + p.beta * g.A.T @ (g.A @ x - g.y - r + q), z, p.rate)
+        x = f(z)
+        e = g.A @ x - g.y
+        r = in_ball(e + q, rho)
+        q = q + p.ascent * (e - r)
+    return {"x": x, "r": r, "q": q, "rho": rho}
+
+
+def red_apg(g: Small, p: SimpleNamespace, drawn: Drawn) -> Found:
+    z, u, t = drawn[-1]["z"], np.zeros(PIXELS), [1.0]
+    f, xs = Linear(z), [np.zeros(PIXELS)]
+    for k in range(1, p.outer + 1):
+        for _ in range(p.inner):
+            f.descend(misfit(g, f(z)) + p.lam * p.L * (f(z) - u), z, p.rate)
+        xs.append(f(z))
+        t.append((1 + np.sqrt(1 + 4 * t[k - 1] ** 2)) / 2)
+        v = xs[k] + (t[k - 1] - 1) / t[k] * (xs[k] - xs[k - 1])
+        u = smoothed(v, p.sigma) / p.L + (1 - 1 / p.L) * v
+    return {"x": xs[-1], "v": v, "u": u, "t": t[-1]}
+
+
+def deep_red(g: Small, p: SimpleNamespace, drawn: Drawn) -> Found:
+    z, x, u = drawn[-1]["z"], g.fbp, np.zeros(PIXELS)
+    f = Linear(z)
+    for i in range(p.outer * p.every):
+        if i % p.every == 0:
+            d = smoothed(x, p.sigma)
+        for _ in range(p.inner):
+            f.descend(misfit(g, f(z)) + p.mu * (f(z) - x + u), z, p.rate)
+        v = f(z)
+        x = (p.beta * d + p.mu * (v + u)) / (p.beta + p.mu)
+        u = u + v - x
+    return {"v": v, "x": x, "u": u}
+
+
+def hqs_denoiser(g: Small, p: SimpleNamespace, drawn: Drawn) -> Found:
+    z, u = drawn[-1]["z"], np.zeros(PIXELS)
+    f = Linear(z)
+    for k in range(1, p.outer + 1):
+        alpha = geometric(p.alpha_1, p.alpha_K, k, p.outer)
+        for _ in range(p.inner):
+            f.descend(misfit(g, f(z)) + p.lam / alpha * (f(z) - u), z, p.rate)
+        x = f(z)
+        u = smoothed(x, alpha if p.strength == "noise" else np.sqrt(alpha))
+    return {"x": x, "u": u}
+
+
+def admm_denoiser(g: Small, p: SimpleNamespace, drawn: Drawn) -> Found:
+    z = network_input(g, p.input, drawn)
+    u, mu = np.zeros(PIXELS), np.zeros(PIXELS)
+    f, average = Linear(z), Average(p.decay)
+    for _ in range(p.outer):
+        for _ in range(p.inner):
+            f.descend(misfit(g, f(z)) + p.beta * (f(z) - u + mu), z, p.rate)
+        x = f(z)
+        u = smoothed(x + mu, p.sigma)
+        mu = mu + x - u
+        mean = average(x)
+    return {"x": x, "u": u, "mu": mu, "average": mean}
+
+
+def self_guided(g: Small, p: SimpleNamespace, drawn: Drawn) -> Found:
+    z = g.fbp
+    f, average = Linear(z), Average(p.decay)
+    for k in range(p.gradient_steps):
+        eta = p.spread * np.abs(z).max() * shares(k, p.samples)  # in [0, spread max|z|], a row for each sample
+        x = np.mean([f(z + one) for one in eta], axis=0)
+        towards_x = misfit(g, x) + p.lam * (x - z)  # of the loss with respect to x, z held
+        towards_z = f.W.T @ towards_x - p.lam * (x - z)
+        f.descend(towards_x, z + eta.mean(0), p.rate)
+        z = z - p.rate_z * towards_z
+        mean = average(x)
+    return {"x": x, "z": z, "average": mean}
+
+
+def aseq(g: Small, p: SimpleNamespace, drawn: Drawn) -> Found:
+    z = network_input(g, p.start, drawn)
+    f = Linear(z)
+    for _ in range(p.outer):
+        for _ in range(p.inner):
+            f.descend(misfit(g, f(z)) + p.lam * (f(z) - z), z, p.rate)
+        z = f(z)
+    return {"z": z}
+
+
+def subset_sgd(g: Small, p: SimpleNamespace, drawn: Drawn) -> Found:
+    z = drawn[-1]["z"]
+    f, average = Linear(z), Average(p.decay)
+    views = np.arange(VIEWS * DETECTORS).reshape(VIEWS, DETECTORS)
+    parts = [views[i :: p.subsets].ravel() for i in range(p.subsets)]
+    for k in range(p.gradient_steps):
+        (rays,) = (part for part in parts if np.isclose(np.linalg.norm(g.y[part]), drawn[k]["size"], rtol=1e-10))
+        x = f(z)
+        f.descend(p.subsets * g.A[rays].T @ (g.A[rays] @ x - g.y[rays]), z, p.rate)
+        mean = average(x)
+    return {"x": x, "average": mean}
+
+
+# --- without one ------------------------------------------------------------------------------------------------------
+
+
+def tv_pdhg(g: Small, p: SimpleNamespace, drawn: Drawn) -> Found:
+    step = 1 / np.sqrt(1 + np.linalg.norm(D, 2) ** 2)
+    sigma, tau = step * p.balance, step / p.balance
+    x, v, dual, q = np.zeros(PIXELS), np.zeros(PIXELS), np.zeros(2 * PIXELS), np.zeros(g.y.size)
+    for _ in range(p.iterations):
+        q = (q + sigma * (g.A @ v - g.y)) / (1 + sigma)
+        dual = dual + sigma * D @ v
+        dual = dual / np.maximum(lengths(dual) / p.alpha, 1)
+        before, x = x, np.maximum(x - tau * (g.A.T @ q + D.T @ dual), 0)
+        v = x + (x - before)
+    return {"x": x, "v": v, "p": dual, "q": q}
+
+
+def fista_tv(g: Small, p: SimpleNamespace, drawn: Drawn) -> Found:
+    xs, t, v = [np.zeros(PIXELS)], [1.0], np.zeros(PIXELS)
+    for k in range(1, p.iterations + 1):
+        xs.append(tv_prox(v - misfit(g, v), p.alpha))
+        t.append((1 + np.sqrt(1 + 4 * t[k - 1] ** 2)) / 2)
+        v = xs[k] + (t[k - 1] - 1) / t[k] * (xs[k] - xs[k - 1])
+    return {"x": xs[-1], "v": v, "t": t[-1]}
+
+
+def sirt(g: Small, p: SimpleNamespace, drawn: Drawn) -> Found:
+    x = np.zeros(PIXELS)
+    for _ in range(p.iterations):
+        x = x + (g.A.T @ ((g.y - g.A @ x) / g.A.sum(1))) / g.A.sum(0)
+    return {"x": x}
+
+
+def pnp_admm(g: Small, p: SimpleNamespace, drawn: Drawn) -> Found:
+    x, u, mu = g.fbp, g.fbp, np.zeros(PIXELS)
+    for _ in range(p.outer):
+        for _ in range(p.inner):
+            x = x - (misfit(g, x) + p.beta * (x - u + mu)) / (1 + p.beta)
+        u = smoothed(x + mu, p.sigma)
+        mu = mu + x - u
+    return {"x": x, "u": u, "mu": mu}
+
+
+def red(g: Small, p: SimpleNamespace, drawn: Drawn) -> Found:
+    x = g.fbp
+    for _ in range(p.iterations):
+        x = x - (misfit(g, x) + p.lam * (x - smoothed(x, p.sigma))) / (1 + 2 * p.lam)
+    return {"x": x}
+
+
+TRANSCRIPTIONS: Mapping[str, Transcription] = {
+    one.__name__: one
+    for one in (vanilla, tv, tv_hqs, wtv_admm, constrained, red_apg, deep_red, hqs_denoiser, admm_denoiser, self_guided,
+                aseq, subset_sgd, tv_pdhg, fista_tv, sirt, pnp_admm, red)
+}  # fmt: skip
