@@ -51,8 +51,20 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
         except BrokenPipeError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(1)
+        except Exception as error:
+            if not _is_interruption(error):
+                raise
+            click.echo("interrupted", err=True)
+            sys.exit(INTERRUPTED)
 
     return guard
+
+
+def _is_interruption(error: BaseException | None) -> bool:
+    """Whether Ctrl-C is at the root of an error: a package may make another of it while it is imported."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -60,8 +72,9 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
 def main() -> None:
     """Reconstruct images with recipes: deep image priors and their kin, as YAML over an operator algebra.
 
-    Recipes and problems are given by path or by the name of a shipped one. The exit code is 0 where all went well, 2
-    where the recipe, the problem or an option has a fault, and 130 after an interruption.
+    Recipes and problems are given by path or by the name of a shipped one. The exit code is 0 where all went well, 1
+    where a run diverged, a law failed or a repeated run differs, 2 where the recipe, the problem or an option has a
+    fault, and 130 or 143 after an interruption.
     """
 
 

@@ -13,7 +13,7 @@ import pytest
 import tifffile
 from click.testing import CliRunner
 
-from dipgraph.cli import main
+from dipgraph.cli import guarded, main
 from dipgraph.data.shipped import shipped
 
 TINY = ["--set", "gradient_steps=4", "--set", "channels=4", "--set", "scales=2",
@@ -304,3 +304,16 @@ def test_problems_are_shown_and_drawn(tmp_path):
     path = tmp_path / "geometry.svg"
     assert "128 x 128" in call("problem", "show", "walnut_phantom", "-o", str(path))
     assert path.read_text().startswith("<")
+
+
+def test_an_interruption_that_a_package_turned_into_another_error_is_one() -> None:
+    @guarded
+    def importing() -> None:
+        try:
+            raise KeyboardInterrupt
+        except KeyboardInterrupt as error:
+            raise ImportError("no numerics") from error
+
+    with pytest.raises(SystemExit) as ended:
+        importing()
+    assert ended.value.code == 130

@@ -110,7 +110,10 @@ class _Compiler:
             return self.training(operation, operation.training)
         outputs = self.slots(operation.outputs)
         if operation.sort == "function":
-            call = _plain(FUNCTIONS[operation.name], self.slots(operation.inputs), outputs[0])
+            function = FUNCTIONS[operation.name]
+            if all(isinstance(value.type, Number) for value in operation.inputs):
+                function = _told(function, operation)
+            call = _plain(function, self.slots(operation.inputs), outputs[0])
         else:
             call = self.block(operation)
         if all(isinstance(output.type, Vector | Number | Switch) for output in operation.outputs):
@@ -213,6 +216,22 @@ class _Compiler:
                 if inner.call is not None and not inner.call.signature.pure
             ],
         )
+
+
+def _told(function: Callable[..., Any], operation: Operation) -> Callable[..., Any]:
+    """A function of numbers; where it has no value the run ends with its place in the recipe."""
+
+    def call(*values: Any) -> Any:
+        try:
+            return function(*values)
+        except (ArithmeticError, ValueError) as error:
+            shown = ", ".join(f"{float(value):.6g}" for value in values)
+            report = Report()
+            report.add("E803", f"'{operation.name}' of {shown} has no value: {error}", operation.mark,
+                       "keep what it is taken of within its domain at each step")  # fmt: skip
+            raise Faults(report.faults) from error
+
+    return call
 
 
 def _plain(function: Callable[..., Any], inputs: list[int], output: int) -> Plain:

@@ -37,6 +37,7 @@ class Outcome(enum.StrEnum):
     STOPPED = "stopped by the recipe's own rule"
     INTERRUPTED = "interrupted; what was reached is kept"
     DIVERGED = "diverged; the last good state is kept"
+    UNDER_WAY = "under way; this is what was reached so far"
 
 
 @dataclass(frozen=True)
@@ -109,6 +110,7 @@ class Result:
     device: str
     threads: int
     seed: int
+    run_on: bool = False
     saturated: float = 0.0
     networks: dict[str, dict[str, Tensor]] = field(default_factory=dict)
 
@@ -131,6 +133,7 @@ class Result:
             "device": self.device,
             "threads": self.threads,
             "seed": self.seed,
+            "run_on": self.run_on,
             "outcome": self.outcome.name.lower(),
         }
 
@@ -273,6 +276,8 @@ class Run:
             outcome = Outcome.DIVERGED
         elif self.is_interrupted:
             outcome = Outcome.INTERRUPTED
+        elif executor.frames:
+            outcome = Outcome.UNDER_WAY
         elif executor.stopped_at is not None:
             outcome = Outcome.STOPPED
         inverse = fbp_image(self.bound)
@@ -293,6 +298,7 @@ class Run:
             device=str(self.bound.setting.device),
             threads=torch.get_num_threads(),
             seed=self.options.seed,
+            run_on=self.options.run_on,
             saturated=float(np.mean(np.abs(image / scale - 1) < 1e-3)),
         )
 

@@ -8,7 +8,7 @@ import json
 import re
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,21 +20,38 @@ from safetensors.torch import save
 
 import dipgraph
 from dipgraph.data.problem import Problem
-from dipgraph.engine.files import clear_parts, whole_text, write_whole
+from dipgraph.engine.files import StorageError, clear_parts, whole_text, write_whole
 from dipgraph.engine.run import Result
-from dipgraph.signatures.errors import InputError
+from dipgraph.signatures.errors import DipgraphError, InputError
 
 RUN, RECIPE, PROBLEM, CITATIONS = "run.json", "recipe.yaml", "problem.yaml", "citations.bib"
 HISTORY, SUMMARY, CHECKPOINTS = "history.csv", "summary.json", "checkpoints"
+LOCK = ".lock"
+"""Held by the run that is alive; made first, so that a folder with it is a run's."""
+IMAGES, FIGURES = ("reconstruction", "fbp", "reference"), ("curves", "images")
+"""Names, without their endings, that the run and its figures take: no image of the recipe's own gets them."""
 
 
-def prepare(out: str | Path | None, recipe: str, problem: str, *, overwrite: bool = False) -> Path:
-    """The folder a run will write to, made and tried before the run begins.
+def choose(
+    out: str | Path | None, recipe: str, problem: str, *, overwrite: bool = False, inputs: Iterable[Path] = ()
+) -> Path:
+    """The folder a run will write to; nothing is made yet.
+
+    Parameters
+    ----------
+    out
+        The folder that was asked for; of the recipe's and problem's names and the time by default.
+    recipe, problem
+        Their names.
+    overwrite
+        Whether it may hold a run already.
+    inputs
+        Files that are read: the run must not write over them.
 
     Raises
     ------
     InputError
-        If it holds a run already, is a file, or cannot be written to.
+        If it holds a run already, or other files, or an input under a name that the run writes; if it is a file.
     """
     folder = Path(out) if out is not None else Path("runs") / f"{recipe}-{problem}-{time.strftime('%Y%m%d-%H%M%S')}"
     if folder.is_file():
@@ -42,6 +59,30 @@ def prepare(out: str | Path | None, recipe: str, problem: str, *, overwrite: boo
     if any((folder / name).exists() for name in (RUN, SUMMARY)) and not overwrite:
         raise InputError("the folder holds a run already", where=str(folder),
                          remedy="name another with --out, say --overwrite, or go on: dipgraph resume")  # fmt: skip
+    written = {(folder / name).resolve() for name in (RUN, RECIPE, PROBLEM, CITATIONS, HISTORY, SUMMARY)}
+    for path in inputs:
+        if path.resolve() in written:
+            raise InputError(f"the run would write over {path}, which it reads", where=str(folder),
+                             remedy="name another folder with --out")  # fmt: skip
+    try:
+        is_ours = any((folder / name).exists() for name in (RUN, SUMMARY, LOCK)) or not any(folder.glob("*"))
+    except OSError as error:
+        raise InputError(f"cannot look there: {error.strerror}", where=str(folder),
+                         remedy="name another folder with --out") from None  # fmt: skip
+    if not is_ours:
+        raise InputError("the folder holds files that are not a run's", where=str(folder),
+                         remedy="name a new folder, or an empty one, with --out")  # fmt: skip
+    return folder
+
+
+def make(folder: Path) -> None:
+    """Make the folder and try it, before the run begins.
+
+    Raises
+    ------
+    InputError
+        If it cannot be written to.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         probe = folder / ".write-test"
@@ -50,7 +91,6 @@ def prepare(out: str | Path | None, recipe: str, problem: str, *, overwrite: boo
     except OSError as error:
         raise InputError(f"cannot write there: {error.strerror}", where=str(folder),
                          remedy="name a folder that you may write to with --out") from None  # fmt: skip
-    return folder
 
 
 def begin(folder: Path, texts: Mapping[str, str]) -> None:
@@ -62,10 +102,15 @@ def begin(folder: Path, texts: Mapping[str, str]) -> None:
         As everything here that writes: if the disk is full or the permission missing. A file stands whole or not at
         all.
     """
-    with contextlib.suppress(OSError):
-        shutil.rmtree(folder / CHECKPOINTS)
-    for name in (RUN, SUMMARY):
-        (folder / name).unlink(missing_ok=True)
+    stale = [f"{stem}{ending}" for stem in (*IMAGES, *FIGURES) for ending in (".tiff", ".png", ".svg")]
+    with contextlib.suppress(DipgraphError):
+        told = (read_summary(folder) or {}).get("files", {})
+        stale += [name for name in told if Path(name).name == name]
+    for name in (CHECKPOINTS, "tensorboard"):
+        shutil.rmtree(folder / name, ignore_errors=True)
+    for name in (RUN, SUMMARY, HISTORY, *stale):
+        with contextlib.suppress(OSError):
+            (folder / name).unlink(missing_ok=True)
     clear_parts(folder)
     for name, text in texts.items():
         if name != RUN:
@@ -78,48 +123,78 @@ def write(folder: Path, result: Result, problem: Problem) -> None:
 
     ``reconstruction.tiff`` holds float32 in the problem's unit, ``reconstruction.png`` the same from 0 to the scale;
     ``fbp`` and ``reference`` likewise, where there are any; further images and networks of the recipe stand under their
-    own names.
+    own names, with an underscore behind where the name is taken.
+
+    Raises
+    ------
+    StorageError
+        For the files that cannot be written; the others are.
     """
-    write_image(folder / "reconstruction", result.image, problem)
-    for name, image in (("fbp", result.fbp), ("reference", problem.reference)):
+    files: dict[str, bytes | str] = {}
+    for name, image in zip(IMAGES, (result.image, result.fbp, problem.reference), strict=True):
         if image is not None:
-            write_image(folder / name, np.asarray(image), problem)
+            files |= image_files(name, np.asarray(image), problem)
     numbers: dict[str, Any] = {}
+    names = stems(result.returns)
     for name, value in result.returns.items():
-        stem = re.sub(r"\W", "_", name)
+        stem = names[name]
         if isinstance(value, torch.nn.Module):
             value = value.state_dict()
         if isinstance(value, dict):
             state = {key: tensor.detach().cpu().contiguous() for key, tensor in value.items()}
-            write_whole(folder / f"{stem}.safetensors", save(state))
+            files[f"{stem}.safetensors"] = save(state)
         elif isinstance(value, torch.Tensor) and value.ndim >= 4 and tuple(value.shape[2:]) == problem.shape:
             image = (value[0].double() * problem.scale).cpu().numpy().astype(np.float32)
-            write_image(folder / stem, image[0] if image.shape[0] == 1 else image, problem)
+            files |= image_files(stem, image[0] if image.shape[0] == 1 else image, problem)
         elif isinstance(value, torch.Tensor) and value.ndim >= 1:
-            write_whole(folder / f"{stem}.tiff", _tiff(value[0].float().cpu().numpy()))
+            files[f"{stem}.tiff"] = _tiff(value[0].float().cpu().numpy())
         else:
             numbers[name] = value.item() if isinstance(value, torch.Tensor) else value
-    write_whole(folder / HISTORY, result.record.text())
+    files[HISTORY] = result.record.text()
+    faults: list[StorageError] = []
+    for name, content in files.items():
+        try:
+            write_whole(folder / name, content)
+        except StorageError as fault:
+            faults.append(fault)
+    if faults:
+        what = "; ".join([faults[0].what, *(f"{fault.where}: {fault.what}" for fault in faults[1:])])
+        raise StorageError(what, where=faults[0].where, remedy=faults[0].remedy)
     summary = result.summary() | {
         "returned": numbers,
         "unit": problem.value_unit,
         "scale": problem.scale,
         "problem": problem.name,
         "version": dipgraph.__version__,
+        "files": list(files),
     }
     write_whole(folder / SUMMARY, json_text(summary))
 
 
-def write_image(stem: Path, image: np.ndarray[Any, Any], problem: Problem) -> None:
-    """An image as ``.tiff`` in the problem's unit, and as ``.png`` for a look at it."""
+def stems(names: Iterable[str]) -> dict[str, str]:
+    """What the files of returned values are called, without their endings: no two alike, on any file system."""
+    taken = {*IMAGES, *FIGURES}
+    found = {}
+    for name in names:
+        stem = re.sub(r"\W", "_", name)
+        while stem.casefold() in taken:
+            stem += "_"
+        taken.add(stem.casefold())
+        found[name] = stem
+    return found
+
+
+def image_files(stem: str, image: np.ndarray[Any, Any], problem: Problem) -> dict[str, bytes]:
+    """An image as ``.tiff`` in the problem's unit, and as ``.png`` for a look at it: content by the file's name."""
     description = json.dumps({"unit": problem.value_unit, "pixel": problem.pixel, "length": problem.unit})
     values = np.ascontiguousarray(image, dtype=np.float32)
-    write_whole(stem.with_suffix(".tiff"), _tiff(values, description=description))
+    files = {f"{stem}.tiff": _tiff(values, description=description)}
     if image.ndim == 2:
         grey = np.clip(np.nan_to_num(image / problem.scale), 0.0, 1.0)
         drawn = io.BytesIO()
         Picture.fromarray(np.round(255 * grey).astype(np.uint8)).save(drawn, format="png")
-        write_whole(stem.with_suffix(".png"), drawn.getvalue())
+        files[f"{stem}.png"] = drawn.getvalue()
+    return files
 
 
 def read_summary(folder: Path) -> dict[str, Any] | None:

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from dipgraph.blocks import registry
 from dipgraph.data.problem_file import load_problem, read_problem
-from dipgraph.data.shipped import load_recipe
+from dipgraph.data.shipped import load_recipe, locate
 from dipgraph.engine.checkpoint import Checkpoints
 from dipgraph.engine.files import whole_text, write_whole
 from dipgraph.engine.run import Options, Run
@@ -28,9 +28,13 @@ from dipgraph.reports import folder, provenance
 from dipgraph.reports.folder import CHECKPOINTS, CITATIONS, HISTORY, PROBLEM, RECIPE, RUN
 from dipgraph.reports.interrupting import Interrupts
 from dipgraph.reports.job import Job, View
+from dipgraph.reports.lock import locked
 from dipgraph.reports.progress import Bars
 from dipgraph.reports.settings import split
 from dipgraph.signatures.errors import InputError
+
+AGAIN = "# to run again: "
+"""Begins the last line of a settled recipe."""
 
 
 def run_and_report(
@@ -54,22 +58,33 @@ def run_and_report(
     mine, theirs = split(settings)
     program = settle_recipe(loaded, registry(), preset, mine)
     bound = load_problem(problem, theirs)
-    where = folder.prepare(out, loaded.name, bound.name, overwrite=overwrite)
+    inputs = [Path(loaded.source.name), locate("problems", problem), *(record.path for record in bound.provenance)]
+    where = folder.choose(out, loaded.name, bound.name, overwrite=overwrite, inputs=inputs)
     run = Run(program, bound, Options(device, seed, threads, run_on))
     view.say(f"{loaded.name} on {bound}")
     text = resolved_text(loaded.source, loaded.parameters, dict(program.parameters))
     # Below the text, so that each line keeps its number: steps without a name are known by it.
-    used = torch.get_num_threads()
-    foot = f"# to run again: dipgraph run {RECIPE} --problem {PROBLEM} --seed {seed} --threads {used}\n"
+    asked = provenance.options_of(run)
+    words = [f"--{name} {asked[name]}" for name in ("device", "seed", "threads")] + ["--run-on"] * run_on
+    foot = f"{AGAIN}dipgraph run {RECIPE} --problem {PROBLEM} {' '.join(words)}\n"
+    text = "".join(line for line in text.splitlines(keepends=True) if not line.startswith(AGAIN))
     texts = {RECIPE: text + foot, PROBLEM: bound.resolved_text, CITATIONS: provenance.citations(program)}
     told = provenance.facts(loaded, program, run, texts, sys.argv, checkpoint_every)
-    folder.begin(where, texts | {RUN: folder.json_text(told)})
-    checkpoints = Checkpoints(where / CHECKPOINTS, provenance.identity(run, texts))
-    return Job(run, where, checkpoints, schedule, view).finish()
+    folder.make(where)
+    with locked(where):
+        folder.begin(where, texts | {RUN: folder.json_text(told)})
+        checkpoints = Checkpoints(where / CHECKPOINTS, provenance.identity(run, texts))
+        return Job(run, where, checkpoints, schedule, view).finish()
 
 
 def resume_and_report(where: Path, *, checkpoint_every: str | None, view: View) -> int:
     """Go on with a run that was interrupted or killed; the exit code."""
+    _told(where)
+    with locked(where):
+        return _resume(where, checkpoint_every, view)
+
+
+def _resume(where: Path, checkpoint_every: str | None, view: View) -> int:
     told = _told(where)
     outcome = (folder.read_summary(where) or {}).get("outcome")
     if outcome in ("completed", "stopped"):

@@ -141,3 +141,10 @@ def test_a_network_that_a_block_handed_out_goes_on_as_it_was_trained(monkeypatch
         for _ in run:
             pass
         assert (run.result().image == whole.result().image).all()
+
+
+def test_a_result_taken_on_the_way_says_so():
+    run = begin(RECIPES["one long minimise"])
+    outcomes = [state.result().outcome.name for state in run]
+    assert set(outcomes) == {"UNDER_WAY"}
+    assert run.result().outcome.name == "COMPLETED"
