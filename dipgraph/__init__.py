@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from dipgraph.data.problem import Problem
     from dipgraph.data.problem_file import load_problem
     from dipgraph.data.shipped import load_recipe
-    from dipgraph.engine.face import check, iterate, run
+    from dipgraph.engine.face import check, iterate, run, start
     from dipgraph.engine.run import Outcome, Result, Run
     from dipgraph.language.diagnostics import Fault, Faults
     from dipgraph.signatures.block import block
@@ -28,6 +28,7 @@ _HOMES = {
     "iterate": "dipgraph.engine.face",
     "load_recipe": "dipgraph.data.shipped",
     "run": "dipgraph.engine.face",
+    "start": "dipgraph.engine.face",
     "Outcome": "dipgraph.engine.run",
     "Result": "dipgraph.engine.run",
     "Run": "dipgraph.engine.run",
@@ -40,7 +41,7 @@ _HOMES = {
 
 __all__ = [
     "DipgraphError", "Fault", "Faults", "Outcome", "Problem", "Result", "Run", "__version__",
-    "block", "check", "iterate", "load_problem", "load_recipe", "run", "verify",
+    "block", "check", "iterate", "load_problem", "load_recipe", "run", "start", "verify",
 ]  # fmt: skip
 
 

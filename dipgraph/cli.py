@@ -19,6 +19,9 @@ FAULTY = 2
 """Exit code for every mistake in a recipe, a problem or an option; 1 is left to faults of our own."""
 SETTING = click.option("--set", "settings", multiple=True, metavar="NAME=VALUE",
                        help="Set a parameter; problem.NAME sets one of the problem's. Repeatable.")  # fmt: skip
+QUIET = click.option("--quiet", "-q", is_flag=True, help="Print nothing but warnings and errors.")
+JSON_LINES = click.option("--json-lines", is_flag=True, help="Print JSON, one event a line, instead of bars and table.")
+TENSORBOARD = click.option("--tensorboard", is_flag=True, help="Write events for TensorBoard into the run's folder.")
 PRESET = click.option("--preset", metavar="NAME", help="Use one of the recipe's presets.")
 
 
@@ -48,8 +51,20 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
         except BrokenPipeError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(1)
+        except Exception as error:
+            if not _is_interruption(error):
+                raise
+            click.echo("interrupted", err=True)
+            sys.exit(INTERRUPTED)
 
     return guard
+
+
+def _is_interruption(error: BaseException | None) -> bool:
+    """Whether Ctrl-C is at the root of an error: a package may make another of it while it is imported."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -57,8 +72,9 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
 def main() -> None:
     """Reconstruct images with recipes: deep image priors and their kin, as YAML over an operator algebra.
 
-    Recipes and problems are given by path or by the name of a shipped one. The exit code is 0 where all went well, 2
-    where the recipe, the problem or an option has a fault, and 130 after an interruption.
+    Recipes and problems are given by path or by the name of a shipped one. The exit code is 0 where all went well, 1
+    where a run diverged, a law failed or a repeated run differs, 2 where the recipe, the problem or an option has a
+    fault, and 130 or 143 after an interruption.
     """
 
 
@@ -73,15 +89,61 @@ def main() -> None:
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of every random stream.")
 @click.option("--threads", type=click.IntRange(min=1), help="CPU threads, up to the cores there are [default: all].")
 @click.option("--run-on", is_flag=True, help="Run every loop to its count; note where it would have stopped.")
-@click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors.")
+@click.option("--checkpoint-every", default="30s", show_default=True, metavar="STEPS|TIME",
+              help="Save the run's state: 500 (steps), 30s, 5min, 2h, or never.")  # fmt: skip
+@QUIET
+@JSON_LINES
+@TENSORBOARD
 @guarded
-def run(recipe: str, problem: str, settings: tuple[str, ...], preset: str | None, quiet: bool, **options: Any) -> None:
+def run(
+    recipe: str, problem: str, settings: tuple[str, ...], preset: str | None,
+    quiet: bool, json_lines: bool, tensorboard: bool, **options: Any,
+) -> None:  # fmt: skip
     """Run RECIPE on a problem and write the results to a folder."""
+    from dipgraph.reports.job import View
     from dipgraph.reports.running import run_and_report
 
-    interrupted = run_and_report(recipe, problem, settings, preset, quiet=quiet, **options)
-    if interrupted:
-        sys.exit(INTERRUPTED)
+    view = View(quiet, json_lines, tensorboard)
+    sys.exit(run_and_report(recipe, problem, settings, preset, view=view, **options))
+
+
+@main.command()
+@click.argument("folder", metavar="RUN", type=click.Path(path_type=Path))
+@click.option("--checkpoint-every", metavar="STEPS|TIME", help="As for run [default: as the run was begun].")
+@QUIET
+@JSON_LINES
+@TENSORBOARD
+@guarded
+def resume(folder: Path, quiet: bool, json_lines: bool, tensorboard: bool, **options: Any) -> None:
+    """Go on with the interrupted or killed run in the folder RUN, to the very result it would have had."""
+    from dipgraph.reports.job import View
+    from dipgraph.reports.running import resume_and_report
+
+    sys.exit(resume_and_report(folder, view=View(quiet, json_lines, tensorboard), **options))
+
+
+@main.command()
+@click.argument("folder", metavar="RUN", type=click.Path(path_type=Path))
+@QUIET
+@guarded
+def rerun(folder: Path, **options: Any) -> None:
+    """Run once more what the folder RUN holds and compare: exit code 0 if the image is the same, bit for bit."""
+    from dipgraph.reports.running import rerun_and_report
+
+    sys.exit(rerun_and_report(folder, **options))
+
+
+@main.command()
+@click.argument("folders", metavar="RUN...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--out", "-o", type=click.Path(path_type=Path),
+              help="Folder for the figures [default: that of the run; 'figures' for several].")  # fmt: skip
+@guarded
+def plot(folders: tuple[Path, ...], out: Path | None) -> None:
+    """Draw the curves and images of one run, or of several together, as PNG and SVG."""
+    from dipgraph.reports.plotting import plot as draw
+
+    for path in draw(folders, out):
+        click.echo(path)
 
 
 @main.command()

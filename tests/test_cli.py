@@ -16,7 +16,7 @@ import tifffile
 import torch
 from click.testing import CliRunner
 
-from dipgraph.cli import main
+from dipgraph.cli import guarded, main
 from dipgraph.data.shipped import shipped
 
 TINY = ["--set", "gradient_steps=4", "--set", "channels=4", "--set", "scales=2",
@@ -59,7 +59,8 @@ def folder(tmp_path_factory) -> Path:
 def test_a_run_leaves_its_folder(folder):
     assert {path.name for path in folder.iterdir()} == {
         "reconstruction.tiff", "reconstruction.png", "stopped.tiff", "stopped.png", "history.csv", "recipe.yaml",
-        "problem.yaml", "summary.json", "weights.safetensors",
+        "problem.yaml", "summary.json", "weights.safetensors", "run.json", "citations.bib",
+        "fbp.tiff", "fbp.png", "reference.tiff", "reference.png",
     }  # fmt: skip
     image = tifffile.imread(folder / "reconstruction.tiff")
     assert (image.dtype, image.shape) == (np.float32, (32, 32))
@@ -345,7 +346,8 @@ def test_interrupting_keeps_what_was_reached(tmp_path, monkeypatch):
 def test_interrupting_before_the_first_image_says_so(tmp_path, monkeypatch):
     interrupt_at(1, monkeypatch)
     said = call("run", "admm_denoiser", *TINY, "--set", "inner=2", "--out", str(tmp_path / "o"), code=130)
-    assert "nothing to keep" in said
+    assert "no image yet" in said
+    assert "dipgraph resume" in said
     assert not (tmp_path / "o" / "summary.json").exists()
 
 
@@ -410,3 +412,16 @@ def test_problems_are_shown_and_drawn(tmp_path):
     path = tmp_path / "geometry.svg"
     assert "128 x 128" in call("problem", "show", "walnut_phantom", "-o", str(path))
     assert path.read_text().startswith("<")
+
+
+def test_an_interruption_that_a_package_turned_into_another_error_is_one() -> None:
+    @guarded
+    def importing() -> None:
+        try:
+            raise KeyboardInterrupt
+        except KeyboardInterrupt as error:
+            raise ImportError("no numerics") from error
+
+    with pytest.raises(SystemExit) as ended:
+        importing()
+    assert ended.value.code == 130

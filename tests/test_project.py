@@ -218,9 +218,11 @@ def test_check_without_a_problem_loads_no_operators(recipe: str) -> None:
 
 def test_recipes_and_problems_are_in_the_wheel() -> None:
     included = PYPROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
-    assert included == {"recipes": "dipgraph/recipes", "problems": "dipgraph/problems"}
+    kinds = ("recipes", "problems")
+    bibliography = {"docs/references.bib": "dipgraph/references.bib"}
+    assert included == {kind: f"dipgraph/{kind}" for kind in kinds} | bibliography
     assert SHIPPED
-    for kind in included:
+    for kind in kinds:
         assert not (PACKAGE / kind).exists(), f"dipgraph/{kind} would hide the checkout's {kind}/"
         stray = [name(path) for path in (ROOT / kind).rglob("*") if path.is_file() and path not in SHIPPED]
         assert stray == []

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
@@ -12,93 +11,20 @@ import torch
 
 from dipgraph.engine.bounds import Demands, guard
 from dipgraph.engine.functions import FUNCTIONS
+from dipgraph.engine.machine import Calls, CompiledLoop, CompiledTraining, Machine, Made, Plain, Slots
 from dipgraph.engine.memory import refuse_too_large
+from dipgraph.engine.state import Attributes, Stateful, Stream
 from dipgraph.graph import Body, Loop, Operation, Plan, Training, Value
 from dipgraph.language.diagnostics import Faults, Report
 from dipgraph.language.program import Call, Program
 from dipgraph.signatures.block import Signature
 from dipgraph.signatures.errors import DipgraphError
-from dipgraph.signatures.spaces import Network
+from dipgraph.signatures.spaces import Network, Number, Switch, Vector
 
-Slots = list[Any]
-Plain = Callable[[Slots], None]
-
-
-@dataclass
-class Calls:
-    """A body ready to run: calls that return at once, and nested bodies in between."""
-
-    items: list[Plain | CompiledLoop | CompiledTraining]
-
-    @property
-    def plain(self) -> list[Plain]:
-        """The calls of a body without nested ones."""
-        assert all(callable(item) for item in self.items), "a minimise holds plain calls only"
-        return self.items  # type: ignore[return-value]
-
-
-@dataclass
-class CompiledLoop:
-    """A repeat: slots of what it carries and hands out, and its body."""
-
-    key: str
-    loop: Loop
-    calls: Calls
-    enter: list[tuple[int, int]]
-    again: list[tuple[int, int]]
-    exports: list[tuple[int, int]]
-    index: int | None
-    until: int | None
-    track: int | None
-    resets: list[Any] = field(default_factory=list)
-
-
-@dataclass
-class CompiledTraining:
-    """A minimise: slots of its targets, terms and rates, and the calls that make the terms."""
-
-    key: str
-    training: Training
-    calls: list[Plain]
-    targets: list[tuple[str, int, int, int, bool]]
-    """(name, slot before, slot inside, slot after, whether it is a network)."""
-    networks: list[int]
-    """Every network of outside that the loss reads, the targets among them."""
-    terms: list[int]
-    rates: dict[str, int]
-    exports: list[tuple[int, int]]
-    random: list[str]
-
-
-@dataclass
-class Machine:
-    """Everything that a run holds: slots, and state by the key of the step it belongs to."""
-
-    slots: Slots
-    calls: Calls
-    epilogue: list[Plain]
-    returns: dict[str, int]
-    networks: dict[str, torch.nn.Module]
-    blocks: dict[str, Any]
-    """Instances of blocks with settings or state."""
-    functions: dict[Operation, Callable[..., Any]]
-    """What each block's step calls, by its ports."""
-    streams: dict[str, torch.Generator]
-    injected: dict[str, Any]
-    seed: int
-    device: torch.device
-
-    def trainings(self) -> Iterator[CompiledTraining]:
-        """Every minimise of the run."""
-        yield from _trainings(self.calls)
-
-
-def _trainings(calls: Calls) -> Iterator[CompiledTraining]:
-    for item in calls.items:
-        if isinstance(item, CompiledLoop):
-            yield from _trainings(item.calls)
-        elif isinstance(item, CompiledTraining):
-            yield item
+SCORE = "score"
+"""The output that is noted for the history of a run, whether the recipe takes it or not."""
+CONSTANT = ("literal", "given", "network")
+"""Values that stand from the start."""
 
 
 def stream_seed(seed: int, key: str) -> int:
@@ -125,10 +51,15 @@ class _Compiler:
         self.blocks: dict[str, Any] = {}
         self.functions: dict[Operation, Callable[..., Any]] = {}
         self.streams: dict[str, torch.Generator] = {}
+        self.made: list[Made] = []
+        self.scores: dict[str, tuple[str, int]] = {}
+        self.slot_count = len(self.slot)
 
     def machine(self) -> Machine:
-        slots: Slots = [None] * len(self.slot)
         networks = {name: self.network(name, call) for name, call in self.program.networks.items()}
+        calls = self.body(self.plan.body)
+        epilogue = self.body(self.plan.epilogue).plain
+        slots: Slots = [None] * self.slot_count
         for value, number in self.slot.items():
             if value.origin == "literal":
                 slots[number] = value.content
@@ -136,11 +67,10 @@ class _Compiler:
                 slots[number] = self.given[value.content]
             elif value.origin == "network":
                 slots[number] = networks[value.content]
-        calls = self.body(self.plan.body)
-        epilogue = self.body(self.plan.epilogue).plain
         returns = {name: self.slot[value] for name, value in self.plan.returns.items()}
-        return Machine(slots, calls, epilogue, returns, networks, self.blocks, self.functions,
-                       self.streams, {"setting": self.setting}, self.seed, self.setting.device)  # fmt: skip
+        constants = frozenset(slot for value, slot in self.slot.items() if value.origin in CONSTANT)
+        return Machine(slots, calls, epilogue, returns, networks, self.blocks, self.functions, self.streams, self.made,
+                       self.setting.device, constants)  # fmt: skip
 
     def network(self, name: str, call: Call) -> torch.nn.Module:
         """A network with weights drawn from its own stream."""
@@ -187,9 +117,23 @@ class _Compiler:
             return self.loop(operation, operation.loop)
         if operation.training is not None:
             return self.training(operation, operation.training)
+        outputs = self.slots(operation.outputs)
         if operation.sort == "function":
-            return _plain(FUNCTIONS[operation.name], self.slots(operation.inputs), self.slot[operation.outputs[0]])
-        return self.block(operation)
+            function = FUNCTIONS[operation.name]
+            if all(isinstance(value.type, Number) for value in operation.inputs):
+                function = _told(function, operation)
+            call = _plain(function, self.slots(operation.inputs), outputs[0])
+        else:
+            call = self.block(operation)
+        if all(isinstance(output.type, Vector | Number | Switch) for output in operation.outputs):
+            return call
+        parts: list[Stateful] = []
+        if operation.key in self.streams:
+            parts.append(Stream(self.streams[operation.key]))
+        if operation.key in self.blocks:
+            parts.append(Attributes(self.blocks[operation.key]))
+        self.made.append(Made(call, self.slots(operation.inputs), outputs, parts))
+        return self.made[-1]
 
     def slots(self, values: tuple[Value, ...]) -> list[int]:
         return [self.slot[value] for value in values]
@@ -220,7 +164,14 @@ class _Compiler:
             (argument(signature, port), slot)
             for port, slot in zip(operation.ports, self.slots(operation.inputs), strict=True)
         ]
-        return _block(call, function, wires, self.slots(operation.outputs))
+        outputs = self.slots(operation.outputs)
+        names = [output.name for output in signature.outputs]
+        if SCORE in names and signature.is_tuple:
+            while len(outputs) <= names.index(SCORE):  # what the recipe leaves out is handed out all the same
+                outputs.append(self.slot_count)
+                self.slot_count += 1
+            self.scores[operation.key] = signature.name, outputs[names.index(SCORE)]
+        return _block(call, function, wires, outputs)
 
     def loop(self, operation: Operation, loop: Loop) -> CompiledLoop:
         slot = self.slot
@@ -246,6 +197,7 @@ class _Compiler:
             until=None if loop.until is None else slot[loop.until],
             track=None if loop.track is None else slot[loop.track],
             resets=resets,
+            scores=[self.scores[inner.key] for inner in loop.body.operations if inner.key in self.scores],
         )
 
     def training(self, operation: Operation, training: Training) -> CompiledTraining:
@@ -274,6 +226,22 @@ class _Compiler:
                 if inner.call is not None and not inner.call.signature.pure
             ],
         )
+
+
+def _told(function: Callable[..., Any], operation: Operation) -> Callable[..., Any]:
+    """A function of numbers; where it has no value the run ends with its place in the recipe."""
+
+    def call(*values: Any) -> Any:
+        try:
+            return function(*values)
+        except (ArithmeticError, ValueError) as error:
+            shown = ", ".join(f"{float(value):.6g}" for value in values)
+            report = Report()
+            report.add("E803", f"'{operation.name}' of {shown} has no value: {error}", operation.mark,
+                       "keep what it is taken of within its domain at each step")  # fmt: skip
+            raise Faults(report.faults) from error
+
+    return call
 
 
 def _plain(function: Callable[..., Any], inputs: list[int], output: int) -> Plain:

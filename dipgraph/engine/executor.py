@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
-from dipgraph.engine.compile import Calls, CompiledLoop, CompiledTraining, Machine
+from dipgraph.engine.machine import Calls, CompiledLoop, CompiledTraining, Machine
 from dipgraph.engine.training import Trainer
+
+COUNTS = ("gradient_steps", "iterations", "stopped_at", "delivered", "latest")
+"""What the executor holds besides its position and its parts."""
 
 
 @dataclass
@@ -19,10 +22,14 @@ class Frame:
 
     key: str
     count: int
+    begun: int = 0
+    """Iterations begun."""
     done: int = 0
     """Whole iterations or gradient steps done."""
     at: int = 0
     """The item of the body's calls that is under way."""
+    ended: bool = False
+    """Whether the last iteration is done, by the count or by the test."""
     is_training: bool = False
 
 
@@ -34,6 +41,9 @@ class Observer(Protocol):
 
     def tracked(self, step: int, image: Tensor) -> None:
         """The tracked image at the end of an iteration, on the device."""
+
+    def scored(self, step: int, scores: list[tuple[str, Any]]) -> None:
+        """The scores that blocks gave in an iteration, on the device."""
 
 
 @dataclass
@@ -67,12 +77,36 @@ class Executor:
         return self.gradient_steps if self.trainers else self.iterations
 
     def run(self) -> Iterator[Frame]:
-        """Run to the end."""
-        root = Frame("", 1)
-        self.frames.append(root)
+        """Run to the end, from the beginning or from where :attr:`frames` say that the run stands."""
+        if not self.frames:
+            self.frames.append(Frame("", 1))
         with torch.no_grad():
-            yield from self._body(self.machine.calls, root)
+            yield from self._body(self.machine.calls, 0)
         self.frames.pop()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Position, counts, and the state of every part; may be asked for after each item of :meth:`run`."""
+        return {
+            "machine": self.machine.state_dict(),
+            "trainers": {key: trainer.state_dict() for key, trainer in self.trainers.items()},
+            "frames": [vars(frame).copy() for frame in self.frames],
+            **{name: getattr(self, name) for name in COUNTS},
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take the position and state of a run of the same plan."""
+        self.machine.load_state_dict(state["machine"])
+        for key, trainer in self.trainers.items():
+            trainer.load_state_dict(state["trainers"][key])
+        for name in COUNTS:
+            setattr(self, name, state[name])
+        self.frames[:] = [Frame(**frame) for frame in state["frames"]]
+        self.active.clear()
+        items: list[Any] = self.machine.calls.items
+        for outer in self.frames[:-1]:
+            item = items[outer.at]
+            self.active.append(item)
+            items = item.calls.items if isinstance(item, CompiledLoop) else []
 
     def returned(self) -> dict[str, Any]:
         """What the recipe returns, of what stands now; None for what has not been reached."""
@@ -103,64 +137,64 @@ class Executor:
         finally:
             slots[:] = saved
 
-    def _body(self, calls: Calls, frame: Frame) -> Iterator[Frame]:
-        slots = self.machine.slots
+    def _body(self, calls: Calls, depth: int) -> Iterator[Frame]:
+        """Run the calls from where the frame at that depth stands."""
+        slots, frame = self.machine.slots, self.frames[depth]
         for at in range(frame.at, len(calls.items)):
             item = calls.items[at]
-            if isinstance(item, CompiledLoop):
+            if isinstance(item, CompiledLoop | CompiledTraining):
                 frame.at = at
-                yield from self._loop(item)
-            elif isinstance(item, CompiledTraining):
-                frame.at = at
-                yield from self._training(item)
+                if len(self.frames) == depth + 1:  # else the nested body is under way: the run goes on from a state
+                    is_training = isinstance(item, CompiledTraining)
+                    nested = item.training if isinstance(item, CompiledTraining) else item.loop
+                    self.frames.append(Frame(item.key, nested.step.count, is_training=is_training))
+                    self.active.append(item)
+                yield from self._nested(item, depth + 1)
+                self.frames.pop()
+                self.active.pop()
             else:
                 item(slots)
 
-    def _training(self, item: CompiledTraining) -> Iterator[Frame]:
-        frame = Frame(item.key, item.training.step.count, is_training=True)
-        self.frames.append(frame)
-        self.active.append(item)
-        for values in self.trainers[item.key].run():
+    def _nested(self, item: CompiledLoop | CompiledTraining, depth: int) -> Iterator[Frame]:
+        return self._training(item, depth) if isinstance(item, CompiledTraining) else self._loop(item, depth)
+
+    def _training(self, item: CompiledTraining, depth: int) -> Iterator[Frame]:
+        frame = self.frames[depth]
+        for values in self.trainers[item.key].run(frame.done):
             self.gradient_steps += 1
             frame.done += 1
             self.observer.losses(self.gradient_steps, item, values)
             yield frame
-        self.frames.pop()
-        self.active.pop()
 
-    def _loop(self, item: CompiledLoop) -> Iterator[Frame]:
-        slots, step = self.machine.slots, item.loop.step
-        frame = Frame(item.key, step.count)
-        outermost = len(self.frames) == 1
-        self.frames.append(frame)
-        self.active.append(item)
-        _move(slots, item.enter)
-        for block in item.resets:
-            block.reset()
-        for number in range(1, step.count + 1):
-            if item.index is not None:
-                slots[item.index] = number
-            before = self.gradient_steps
-            frame.at = 0
-            yield from self._body(item.calls, frame)
-            frame.done = number
-            counts = not self.trainers and not any(isinstance(inner, CompiledLoop) for inner in item.calls.items)
+    def _loop(self, item: CompiledLoop, depth: int) -> Iterator[Frame]:
+        slots, frame = self.machine.slots, self.frames[depth]
+        counts = not self.trainers and not any(isinstance(inner, CompiledLoop) for inner in item.calls.items)
+        if not frame.begun:
+            _move(slots, item.enter)
+            for block in item.resets:
+                block.reset()
+        while not frame.ended:
+            if frame.begun == frame.done:  # else the run goes on from within an iteration
+                if frame.begun:
+                    _move(slots, item.again)
+                frame.begun, frame.at = frame.begun + 1, 0
+                if item.index is not None:
+                    slots[item.index] = frame.begun
+            yield from self._body(item.calls, depth)
+            frame.done = frame.begun
             if counts:
                 self.iterations += 1
             if item.track is not None:
                 self.latest = slots[item.track]
                 self.observer.tracked(self.steps, self.latest)
-            ends = self._ends(item, number, outermost)
-            if self.gradient_steps == before and counts:
+            if item.scores:
+                self.observer.scored(self.steps, [(name, slots[slot]) for name, slot in item.scores])
+            frame.ended = self._ends(item, frame.done, outermost=depth == 1) or frame.done == frame.count
+            if counts:
                 yield frame
-            if ends or number == step.count:
-                break
-            _move(slots, item.again)
         _move(slots, item.exports)
-        self.frames.pop()
-        self.active.pop()
 
-    def _ends(self, item: CompiledLoop, number: int, outermost: bool) -> bool:
+    def _ends(self, item: CompiledLoop, number: int, *, outermost: bool) -> bool:
         """Whether the loop ends early after this iteration."""
         step = item.loop.step
         if item.until is None or (number % step.every and number != step.count):

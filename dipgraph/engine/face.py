@@ -89,7 +89,7 @@ def check(
     return found
 
 
-def iterate(
+def start(
     recipe: str | Path | Recipe,
     problem: str | Path | Problem = "walnut_phantom",
     *,
@@ -100,8 +100,21 @@ def iterate(
     threads: int | None = None,
     run_on: bool = False,
     dtype: torch.dtype = torch.float32,
+) -> Run:
+    """A run at its beginning; the arguments are those of :func:`run`. Iterate over it to take the steps."""
+    loaded = load_recipe(recipe)
+    mine, theirs = split_settings(settings)
+    program = settle_recipe(loaded, registry(), preset, mine)
+    options = Options(device, seed, threads, run_on, dtype)
+    return Run(program, _problem(problem, theirs), options)
+
+
+def iterate(
+    recipe: str | Path | Recipe, problem: str | Path | Problem = "walnut_phantom", **options: Any
 ) -> Iterator[Run]:
     """Step through a run: the run after each gradient step, or after each iteration where there are none.
+
+    Takes the arguments of :func:`run`.
 
     Examples
     --------
@@ -111,11 +124,7 @@ def iterate(
     1
     2
     """
-    loaded = load_recipe(recipe)
-    mine, theirs = split_settings(settings)
-    program = settle_recipe(loaded, registry(), preset, mine)
-    options = Options(device, seed, threads, run_on, dtype)
-    return iter(Run(program, _problem(problem, theirs), options))
+    return iter(start(recipe, problem, **options))
 
 
 def run(
@@ -163,10 +172,10 @@ def run(
     DipgraphError
         For other mistakes of input.
     """
-    loaded = load_recipe(recipe)
-    mine, theirs = split_settings(settings)
-    program = settle_recipe(loaded, registry(), preset, mine)
-    under_way = Run(program, _problem(problem, theirs), Options(device, seed, threads, run_on, dtype))
+    under_way = start(
+        recipe, problem, preset=preset, settings=settings, device=device, seed=seed, threads=threads, run_on=run_on,
+        dtype=dtype,
+    )  # fmt: skip
     for _ in under_way:
         pass
     return under_way.result()

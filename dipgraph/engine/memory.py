@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import copy
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,10 +14,54 @@ from torch import Tensor, nn
 
 from dipgraph.blocks import Setting
 from dipgraph.operators.devices import said_bytes, total_memory
-from dipgraph.signatures.errors import InputError
+from dipgraph.signatures.errors import DipgraphError, InputError
 
 if TYPE_CHECKING:
     from dipgraph.engine.run import Run
+
+LOWER = "lower channels or scales, the samples of a batch, a stopper's window, or the problem's size"
+"""What to do where memory does not suffice."""
+
+
+class OutOfMemoryError(DipgraphError):
+    """A run that needs more memory than there is."""
+
+
+@contextmanager
+def memory_told(device: torch.device, run: Run | None = None) -> Iterator[None]:
+    """Within, an allocation that fails is told with what the run needs and what to lower.
+
+    Parameters
+    ----------
+    device
+        Whose memory it is.
+    run
+        The run under way, if there is one yet.
+
+    Raises
+    ------
+    OutOfMemoryError
+        In place of what torch, NumPy or Python raise.
+    """
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not _is_shortage(error):
+            raise
+        asked = re.search(r"you tried to allocate (\d+) bytes", str(error))
+        array = f": one array takes {said_bytes(int(asked[1]))}" if asked else ""
+        step = "" if run is None else f" after step {run.steps}"
+        needed = "" if run is None else f"; {estimate(run).said()}"
+        raise OutOfMemoryError(
+            f"the memory of '{device}', {said_bytes(total_memory(device))}, does not suffice{step}{array}{needed}",
+            remedy=LOWER,
+        ) from error
+
+
+def _is_shortage(error: Exception) -> bool:
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    return any(words in str(error) for words in ("not enough memory", "can't allocate", "out of memory"))
 
 
 @dataclass(frozen=True)

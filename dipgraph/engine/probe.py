@@ -109,14 +109,10 @@ class Probe:
 
     def _call(self, operation: Operation, given: dict[str, Any]) -> Any:
         """Call a block and put its state and its random stream back."""
-        block, stream = self.machine.blocks.get(operation.key), self.machine.streams.get(operation.key)
-        state = operation.call.signature.state if operation.call else ()
-        kept = {name: copy.deepcopy(getattr(block, name)) for name in state}
-        drawn = None if stream is None else stream.get_state()
+        parts = self.machine.parts().get(operation.key, [])
+        kept = [copy.deepcopy(part.state_dict()) for part in parts]
         try:
             return self.machine.functions[operation](**given)
         finally:
-            for name, value in kept.items():
-                setattr(block, name, value)
-            if stream is not None and drawn is not None:
-                stream.set_state(drawn)
+            for part, past in zip(parts, kept, strict=True):
+                part.load_state_dict(past)

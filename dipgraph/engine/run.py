@@ -6,10 +6,8 @@ import enum
 import math
 import numbers
 import os
-import re
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,10 +22,10 @@ from dipgraph.engine.binding import Bound, bind, check_binding, choose_device
 from dipgraph.engine.bounds import check_numbers
 from dipgraph.engine.compile import compile_plan
 from dipgraph.engine.executor import Executor, Frame
+from dipgraph.engine.memory import memory_told
 from dipgraph.engine.record import Record
 from dipgraph.graph import Plan, build
 from dipgraph.language import Program
-from dipgraph.operators.devices import said_bytes, total_memory
 from dipgraph.signatures.errors import InputError
 
 Image = NDArray[np.float32]
@@ -39,6 +37,8 @@ class Outcome(enum.StrEnum):
     COMPLETED = "ran to the end of its budget"
     STOPPED = "stopped by the recipe's own rule"
     INTERRUPTED = "interrupted; what was reached is kept"
+    DIVERGED = "diverged; the last good state is kept"
+    UNDER_WAY = "under way; this is what was reached so far"
 
 
 @dataclass(frozen=True)
@@ -111,6 +111,7 @@ class Result:
     device: str
     threads: int
     seed: int
+    run_on: bool = False
     saturated: float = 0.0
     networks: dict[str, dict[str, Tensor]] = field(default_factory=dict)
 
@@ -133,29 +134,17 @@ class Result:
             "device": self.device,
             "threads": self.threads,
             "seed": self.seed,
+            "run_on": self.run_on,
             "outcome": self.outcome.name.lower(),
         }
-
-
-@contextmanager
-def _memory_said(device: torch.device) -> Iterator[None]:
-    """Say in one message that the memory did not suffice."""
-    try:
-        yield
-    except (MemoryError, RuntimeError) as error:
-        if not isinstance(error, MemoryError | torch.OutOfMemoryError) and "can't allocate" not in str(error):
-            raise
-        asked = re.search(r"you tried to allocate (\d+) bytes", str(error))
-        what = f": one array takes {said_bytes(int(asked[1]))}" if asked else ""
-        raise InputError(f"the memory of '{device}', {said_bytes(total_memory(device))}, does not suffice{what}",
-                         remedy="take a smaller image or network, or fewer samples") from error  # fmt: skip
 
 
 class Run:
     """A run under way.
 
     Iterate over it: each item is the run itself after one gradient step (after one iteration, where the recipe takes
-    no gradient steps). :meth:`result` may be called at any time.
+    no gradient steps). :meth:`result` may be called at any time. A run whose loss is no longer finite halts with a
+    :class:`~dipgraph.engine.record.DivergedError`.
 
     Parameters
     ----------
@@ -177,16 +166,18 @@ class Run:
             torch.backends.cudnn.deterministic = True
             torch.backends.cudnn.benchmark = False
         self.plan: Plan = build(program)
-        self.bound: Bound = bind(problem, device, self.options.dtype)
+        with memory_told(device):
+            self.bound: Bound = bind(problem, device, self.options.dtype)
         check_binding(program, self.plan, self.bound)
         given = self.bound.given
         wanted = check_numbers(self.plan, given, problem.name)
-        with _memory_said(device):
+        with memory_told(device):
             machine = compile_plan(program, self.plan, given, self.bound.setting, self.options.seed, wanted)
         self.record = Record(self.bound)
         self.executor = Executor(machine, self.record, self.options.run_on)
         self.seconds = 0.0
         self.is_interrupted = False
+        self.is_diverged = False
 
     @property
     def steps(self) -> int:
@@ -214,13 +205,49 @@ class Run:
         while True:
             began = time.perf_counter()
             try:
-                with _memory_said(self.bound.setting.device):
+                with memory_told(self.bound.setting.device, self):
                     next(steps)
             except StopIteration:
+                self.record.flush()
+                self._refuse_divergence()
                 self.seconds += time.perf_counter() - began
                 return
             self.seconds += time.perf_counter() - began
+            self._refuse_divergence()
             yield self
+
+    def _refuse_divergence(self) -> None:
+        """Halt where the record found numbers that are not finite; it reads them in batches, so somewhat late."""
+        if self.record.fault is not None:
+            self.is_diverged = True
+            raise self.record.fault
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether all that was read is finite, and so are the networks and images under training."""
+        self.record.flush()
+        if self.record.fault is not None:
+            return False
+        executor = self.executor
+        trained: list[Tensor] = [
+            tensor for network in executor.machine.networks.values() for tensor in network.parameters()
+        ]
+        trained += [leaf for trainer in executor.trainers.values() for leaf in trainer.leaves.values()]
+        with torch.no_grad():
+            return all(bool(torch.isfinite(tensor).all()) for tensor in trained)
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that the rest of the run depends on; may be asked for after each item of the iteration.
+
+        It shares memory with the run: :func:`dipgraph.engine.state.snapshot` copies it.
+        """
+        return {"executor": self.executor.state_dict(), "record": self.record.state_dict(), "seconds": self.seconds}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on where another run of the same recipe, problem and options stood: to the same numbers, bit for bit."""
+        self.executor.load_state_dict(state["executor"])
+        self.record.load_state_dict(state["record"])
+        self.seconds = state["seconds"]
 
     def score(self, image: NDArray[Any]) -> Score:
         """The scores of an image in the problem's unit."""
@@ -248,8 +275,12 @@ class Run:
         last = self.bound.physical(final["image"])
         self.record.flush()
         outcome = Outcome.COMPLETED
-        if self.is_interrupted:
+        if self.is_diverged:
+            outcome = Outcome.DIVERGED
+        elif self.is_interrupted:
             outcome = Outcome.INTERRUPTED
+        elif executor.frames:
+            outcome = Outcome.UNDER_WAY
         elif executor.stopped_at is not None:
             outcome = Outcome.STOPPED
         inverse = fbp_image(self.bound)
@@ -270,6 +301,7 @@ class Run:
             device=str(self.bound.setting.device),
             threads=torch.get_num_threads(),
             seed=self.options.seed,
+            run_on=self.options.run_on,
             saturated=float(np.mean(np.abs(image / scale - 1) < 1e-3)),
         )
 

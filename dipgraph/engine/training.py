@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from dipgraph.engine.compile import CompiledTraining, Machine
+from dipgraph.engine.machine import CompiledTraining, Machine
 from dipgraph.signatures.block import Signature
 
 
@@ -27,36 +27,57 @@ class Trainer:
     def prepare(self) -> torch.optim.Optimizer:
         """The optimiser, made at the first visit, with the rates of this one."""
         slots = self.machine.slots
-        groups = []
         for name, before, inside, _, is_network in self.compiled.targets:
             value = slots[before]
-            if is_network:
-                slots[inside] = value
-                parameters = list(value.parameters())
-            else:
+            if not is_network:
                 if name not in self.leaves:
                     self.leaves[name] = torch.empty_like(value)
-                leaf = self.leaves[name].requires_grad_(False).copy_(value).requires_grad_(True)
-                slots[inside] = leaf
-                parameters = [leaf]
-            groups.append({"name": name, "params": parameters})
-        if self.optimiser is None or self.compiled.training.step.restart or self.moved(groups):
-            said = {name: float(slots[slot]) for name, slot in self.compiled.rates.items() if self.signature.port(name)}
-            per_target = [port.name for port in self.signature.ports if getattr(port.kind, "per_target", False)]
-            for port in per_target:  # one rate for each target: any of them serves to build the optimiser
-                if port not in said and self.compiled.training.rates:
-                    said[port] = float(slots[next(iter(self.compiled.rates.values()))])
-            handed = {argument: groups for argument, what, _ in self.signature.injected if what == "parameters"}
-            self.optimiser = self.signature.make(**handed, **said, **self.settings)
+                value = self.leaves[name].requires_grad_(False).copy_(value).requires_grad_(True)
+            slots[inside] = value
+        if self.optimiser is None or self.compiled.training.step.restart or self.moved(self.optimiser):
+            self.optimiser = self.make()
         self.set_rates(self.optimiser)
         return self.optimiser
 
-    def moved(self, groups: list[dict[str, Any]]) -> bool:
+    def groups(self) -> list[dict[str, Any]]:
+        """What the optimiser changes: of each target its name and its tensors, as they stand inside."""
+        slots = self.machine.slots
+        return [
+            {"name": name, "params": list(slots[inside].parameters()) if is_network else [self.leaves[name]]}
+            for name, _, inside, _, is_network in self.compiled.targets
+        ]
+
+    def make(self) -> torch.optim.Optimizer:
+        """A fresh optimiser of the networks and leaves."""
+        slots = self.machine.slots
+        said = {name: _number(slots[slot]) for name, slot in self.compiled.rates.items() if self.signature.port(name)}
+        per_target = [port.name for port in self.signature.ports if getattr(port.kind, "per_target", False)]
+        for port in per_target:  # one rate for each target: any of them serves to build the optimiser
+            if port not in said and self.compiled.training.rates:
+                said[port] = _number(slots[next(iter(self.compiled.rates.values()))])
+        groups = self.groups()
+        handed = {argument: groups for argument, what, _ in self.signature.injected if what == "parameters"}
+        made: torch.optim.Optimizer = self.signature.make(**handed, **said, **self.settings)
+        return made
+
+    def moved(self, optimiser: torch.optim.Optimizer) -> bool:
         """Whether a target is another network than the optimiser's moments are of: a block has handed out a new one."""
-        assert self.optimiser is not None, "moments are the optimiser's"
-        held = [parameter for group in self.optimiser.param_groups for parameter in group["params"]]
-        wanted = [parameter for group in groups for parameter in group["params"]]
+        held = [parameter for group in optimiser.param_groups for parameter in group["params"]]
+        wanted = [parameter for group in self.groups() for parameter in group["params"]]
         return len(held) != len(wanted) or any(old is not new for old, new in zip(held, wanted, strict=True))
+
+    def state_dict(self) -> dict[str, Any]:
+        """The targets that are images as they stand, and the optimiser's moments."""
+        optimiser = None if self.optimiser is None else self.optimiser.state_dict()
+        return {"leaves": dict(self.leaves), "optimiser": optimiser}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take both back; the machine's slots must stand already."""
+        self.leaves = {name: leaf.requires_grad_(True) for name, leaf in state["leaves"].items()}
+        self.optimiser = None
+        if state["optimiser"] is not None:
+            self.optimiser = self.make()
+            self.optimiser.load_state_dict(state["optimiser"])
 
     def thaw(self) -> None:
         """Let gradients flow to the networks that are targets, and to no other that the loss reads."""
@@ -120,12 +141,17 @@ class Trainer:
             slots[after] = slots[inside] if is_network else self.leaves[name].detach().clone()
 
     def resume(self) -> torch.optim.Optimizer:
-        """The optimiser in the middle of a visit: leaves and moments stand as they were saved."""
+        """The optimiser in the middle of a visit: leaves and moments stand as they were."""
         slots = self.machine.slots
         for name, before, inside, _, is_network in self.compiled.targets:
-            slots[inside] = slots[before] if is_network else self.leaves[name].requires_grad_(True)
+            slots[inside] = slots[before] if is_network else self.leaves[name]
         assert self.optimiser is not None, "a visit is resumed with its optimiser"
         return self.optimiser
+
+
+def _number(value: Any) -> Any:
+    """A number on the host; a whole one stays whole."""
+    return value.item() if isinstance(value, Tensor) else value
 
 
 def _evaluates_often(optimiser: torch.optim.Optimizer) -> bool:
@@ -137,19 +163,15 @@ class _Replay:
     """Lets every evaluation within one gradient step draw the same numbers."""
 
     def __init__(self, machine: Machine, keys: list[str]) -> None:
-        self.streams = [machine.streams[key] for key in keys if key in machine.streams]
-        self.blocks = [machine.blocks[key] for key in keys if key in machine.blocks]
-        self.saved: list[Any] = []
+        parts = machine.parts()
+        self.parts = [part for key in keys for part in parts.get(key, [])]
+        self.saved: list[Mapping[str, Any]] = []
 
     def begin(self) -> None:
         """Note the state at the first evaluation of a step."""
-        states = [{name: getattr(block, name, None) for name in block.state} for block in self.blocks]
-        self.saved = [[stream.get_state() for stream in self.streams], states]
+        self.saved = [part.state_dict() for part in self.parts]
 
     def rewind(self) -> None:
         """Return to it."""
-        for stream, state in zip(self.streams, self.saved[0], strict=True):
-            stream.set_state(state)
-        for block, state in zip(self.blocks, self.saved[1], strict=True):
-            for name, value in state.items():
-                setattr(block, name, value)
+        for part, state in zip(self.parts, self.saved, strict=True):
+            part.load_state_dict(state)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
-import os
 import re
+import shutil
 import time
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,28 +16,73 @@ import numpy as np
 import tifffile
 import torch
 from PIL import Image as Picture
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 import dipgraph
 from dipgraph.data.problem import Problem
+from dipgraph.engine.files import StorageError, clear_parts, whole_text, write_whole
 from dipgraph.engine.run import Result
-from dipgraph.signatures.errors import InputError
+from dipgraph.signatures.errors import DipgraphError, InputError
+
+RUN, RECIPE, PROBLEM, CITATIONS = "run.json", "recipe.yaml", "problem.yaml", "citations.bib"
+HISTORY, SUMMARY, CHECKPOINTS = "history.csv", "summary.json", "checkpoints"
+LOCK = ".lock"
+"""Held by the run that is alive; made first, so that a folder with it is a run's."""
+IMAGES, FIGURES = ("reconstruction", "fbp", "reference"), ("curves", "images")
+"""Names, without their endings, that the run and its figures take: no image of the recipe's own gets them."""
 
 
-def prepare(out: str | Path | None, recipe: str, problem: str, *, overwrite: bool = False) -> Path:
-    """The folder a run will write to, made and tried before the run begins.
+def choose(
+    out: str | Path | None, recipe: str, problem: str, *, overwrite: bool = False, inputs: Iterable[Path] = ()
+) -> Path:
+    """The folder a run will write to; nothing is made yet.
+
+    Parameters
+    ----------
+    out
+        The folder that was asked for; of the recipe's and problem's names and the time by default.
+    recipe, problem
+        Their names.
+    overwrite
+        Whether it may hold a run already.
+    inputs
+        Files that are read: the run must not write over them.
 
     Raises
     ------
     InputError
-        If it holds a run already, is a file, or cannot be written to.
+        If it holds a run already, or other files, or an input under a name that the run writes; if it is a file.
     """
     folder = Path(out) if out is not None else Path("runs") / f"{recipe}-{problem}-{time.strftime('%Y%m%d-%H%M%S')}"
     if folder.is_file():
         raise InputError("the output folder is a file", where=str(folder), remedy="name a folder with --out")
-    if (folder / "summary.json").exists() and not overwrite:
+    if any((folder / name).exists() for name in (RUN, SUMMARY)) and not overwrite:
         raise InputError("the folder holds a run already", where=str(folder),
-                         remedy="name another with --out, or say --overwrite")  # fmt: skip
+                         remedy="name another with --out, say --overwrite, or go on: dipgraph resume")  # fmt: skip
+    written = {(folder / name).resolve() for name in (RUN, RECIPE, PROBLEM, CITATIONS, HISTORY, SUMMARY)}
+    for path in inputs:
+        if path.resolve() in written:
+            raise InputError(f"the run would write over {path}, which it reads", where=str(folder),
+                             remedy="name another folder with --out")  # fmt: skip
+    try:
+        is_ours = any((folder / name).exists() for name in (RUN, SUMMARY, LOCK)) or not any(folder.glob("*"))
+    except OSError as error:
+        raise InputError(f"cannot look there: {error.strerror}", where=str(folder),
+                         remedy="name another folder with --out") from None  # fmt: skip
+    if not is_ours:
+        raise InputError("the folder holds files that are not a run's", where=str(folder),
+                         remedy="name a new folder, or an empty one, with --out")  # fmt: skip
+    return folder
+
+
+def make(folder: Path) -> None:
+    """Make the folder and try it, before the run begins.
+
+    Raises
+    ------
+    InputError
+        If it cannot be written to.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         probe = folder / ".write-test"
@@ -43,68 +91,145 @@ def prepare(out: str | Path | None, recipe: str, problem: str, *, overwrite: boo
     except OSError as error:
         raise InputError(f"cannot write there: {error.strerror}", where=str(folder),
                          remedy="name a folder that you may write to with --out") from None  # fmt: skip
-    return folder
 
 
-def write(folder: Path, result: Result, problem: Problem, recipe_text: str) -> None:
-    """Write what a run delivers.
+def begin(folder: Path, texts: Mapping[str, str]) -> None:
+    """Write what the run is, before it begins; what an earlier run left is removed.
+
+    Raises
+    ------
+    StorageError
+        As everything here that writes: if the disk is full or the permission missing. A file stands whole or not at
+        all.
+    """
+    stale = [f"{stem}{ending}" for stem in (*IMAGES, *FIGURES) for ending in (".tiff", ".png", ".svg")]
+    with contextlib.suppress(DipgraphError):
+        told = (read_summary(folder) or {}).get("files", {})
+        stale += [name for name in told if Path(name).name == name]
+    for name in (CHECKPOINTS, "tensorboard"):
+        shutil.rmtree(folder / name, ignore_errors=True)
+    for name in (RUN, SUMMARY, HISTORY, *stale):
+        with contextlib.suppress(OSError):
+            (folder / name).unlink(missing_ok=True)
+    clear_parts(folder)
+    for name, text in texts.items():
+        if name != RUN:
+            write_whole(folder / name, text)
+    write_whole(folder / RUN, texts[RUN])  # last: a folder with it can be resumed
+
+
+def write(folder: Path, result: Result, problem: Problem) -> None:
+    """Write what a run delivers; the summary last, so that it stands only where the rest does.
 
     ``reconstruction.tiff`` holds float32 in the problem's unit, ``reconstruction.png`` the same from 0 to the scale;
-    further images and networks of the recipe stand under their own names.
+    ``fbp`` and ``reference`` likewise, where there are any; further images and networks of the recipe stand under their
+    own names, with an underscore behind where the name is taken.
+
+    Raises
+    ------
+    StorageError
+        For the files that cannot be written; the others are.
     """
-    write_image(folder / "reconstruction", result.image, problem)
+    files: dict[str, bytes | str] = {}
+    for name, image in zip(IMAGES, (result.image, result.fbp, problem.reference), strict=True):
+        if image is not None:
+            files |= image_files(name, np.asarray(image), problem)
     numbers: dict[str, Any] = {}
+    names = stems(result.returns)
     for name, value in result.returns.items():
-        stem = re.sub(r"\W", "_", name)
+        stem = names[name]
         if isinstance(value, torch.nn.Module):
             value = value.state_dict()
         if isinstance(value, dict):
             state = {key: tensor.detach().cpu().contiguous() for key, tensor in value.items()}
-            save_file(state, folder / f"{stem}.safetensors")
+            files[f"{stem}.safetensors"] = save(state)
         elif isinstance(value, torch.Tensor) and value.ndim >= 4 and tuple(value.shape[2:]) == problem.shape:
             image = (value[0].double() * problem.scale).cpu().numpy().astype(np.float32)
-            write_image(folder / stem, image[0] if image.shape[0] == 1 else image, problem)
+            files |= image_files(stem, image[0] if image.shape[0] == 1 else image, problem)
         elif isinstance(value, torch.Tensor) and value.ndim >= 1:
-            tifffile.imwrite(folder / f"{stem}.tiff", value[0].float().cpu().numpy())
+            files[f"{stem}.tiff"] = _tiff(value[0].float().cpu().numpy())
         else:
             numbers[name] = value.item() if isinstance(value, torch.Tensor) else value
-    result.record.write(folder / "history.csv")
-    (folder / "recipe.yaml").write_text(recipe_text, encoding="utf-8")
-    if problem.resolved_text:
-        (folder / "problem.yaml").write_text(problem.resolved_text, encoding="utf-8")
+    files[HISTORY] = result.record.text()
+    faults: list[StorageError] = []
+    for name, content in files.items():
+        try:
+            write_whole(folder / name, content)
+        except StorageError as fault:
+            faults.append(fault)
+    if faults:
+        what = "; ".join([faults[0].what, *(f"{fault.where}: {fault.what}" for fault in faults[1:])])
+        raise StorageError(what, where=faults[0].where, remedy=faults[0].remedy)
     summary = result.summary() | {
         "returned": numbers,
         "unit": problem.value_unit,
         "scale": problem.scale,
         "problem": problem.name,
         "version": dipgraph.__version__,
+        "files": list(files),
     }
-    replace_text(folder / "summary.json", json.dumps(_plain(summary), indent=2, allow_nan=False) + "\n")
+    write_whole(folder / SUMMARY, json_text(summary))
 
 
-def write_image(stem: Path, image: np.ndarray[Any, Any], problem: Problem) -> None:
-    """An image as ``.tiff`` in the problem's unit, and as ``.png`` for a look at it."""
-    tifffile.imwrite(
-        stem.with_suffix(".tiff"),
-        np.ascontiguousarray(image, dtype=np.float32),
-        description=json.dumps({"unit": problem.value_unit, "pixel": problem.pixel, "length": problem.unit}),
-    )
+def stems(names: Iterable[str]) -> dict[str, str]:
+    """What the files of returned values are called, without their endings: no two alike, on any file system."""
+    taken = {*IMAGES, *FIGURES}
+    found = {}
+    for name in names:
+        stem = re.sub(r"\W", "_", name)
+        while stem.casefold() in taken:
+            stem += "_"
+        taken.add(stem.casefold())
+        found[name] = stem
+    return found
+
+
+def image_files(stem: str, image: np.ndarray[Any, Any], problem: Problem) -> dict[str, bytes]:
+    """An image as ``.tiff`` in the problem's unit, and as ``.png`` for a look at it: content by the file's name."""
+    description = json.dumps({"unit": problem.value_unit, "pixel": problem.pixel, "length": problem.unit})
+    values = np.ascontiguousarray(image, dtype=np.float32)
+    files = {f"{stem}.tiff": _tiff(values, description=description)}
     if image.ndim == 2:
         grey = np.clip(np.nan_to_num(image / problem.scale), 0.0, 1.0)
-        Picture.fromarray(np.round(255 * grey).astype(np.uint8)).save(stem.with_suffix(".png"))
+        drawn = io.BytesIO()
+        Picture.fromarray(np.round(255 * grey).astype(np.uint8)).save(drawn, format="png")
+        files[f"{stem}.png"] = drawn.getvalue()
+    return files
 
 
-def replace_text(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
-    beside = path.with_name(f".{path.name}.part")
-    beside.write_text(text, encoding="utf-8")
-    os.replace(beside, path)
+def read_summary(folder: Path) -> dict[str, Any] | None:
+    """The summary of a run that has ended or was interrupted; none of one that was killed."""
+    if not (folder / SUMMARY).exists():
+        return None
+    found: dict[str, Any] = read_json(folder / SUMMARY)
+    return found
 
 
-def _plain(value: Any) -> Any:
+def read_json(path: Path) -> Any:
+    """What a JSON file of a run holds; raises :class:`InputError` where it is none."""
+    try:
+        return json.loads(whole_text(path))
+    except ValueError:
+        raise InputError("is no JSON", where=str(path), remedy="it was changed since the run wrote it") from None
+
+
+def json_text(content: Any) -> str:
+    """Content as a JSON file holds it."""
+    return json.dumps(plain(content), indent=2, allow_nan=False) + "\n"
+
+
+def _tiff(values: np.ndarray[Any, Any], **options: Any) -> bytes:
+    made = io.BytesIO()
+    tifffile.imwrite(made, values, **options)
+    return made.getvalue()
+
+
+def plain(value: Any) -> Any:
     """A value as JSON holds it: NaN and infinity become null."""
     if isinstance(value, dict):
-        return {key: _plain(inner) for key, inner in value.items()}
+        return {key: plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(inner) for inner in value]
     if isinstance(value, float) and not np.isfinite(value):
         return None
     return value

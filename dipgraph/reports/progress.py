@@ -3,22 +3,36 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.text import Text
 
-from dipgraph.engine.run import Run
+from dipgraph.engine.run import Result, Run
+from dipgraph.reports.news import peak_memory
 
 INTERVAL = 0.1
 """Seconds between two looks at the run."""
 
 
+class _View(Progress):
+    """The bars, and a line of text below."""
+
+    below = Text(style="dim")
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        """What is drawn, from top to bottom."""
+        yield self.make_tasks_table(self.tasks)
+        yield self.below
+
+
 class Bars:
-    """Progress bars for the loops under way; on a terminal only."""
+    """Progress bars for the loops under way, and below the loss terms, stop scores and memory; on a terminal only."""
 
     def __init__(self, run: Run, console: Console, interval: float = INTERVAL) -> None:
         self.run, self.interval = run, interval
-        self.progress = Progress(
+        self.progress = _View(
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
@@ -30,7 +44,7 @@ class Bars:
         )
         self.tasks: list[TaskID] = []
         self.looked = 0.0
-        self.began = time.perf_counter()
+        self.began, self.begun_at = time.perf_counter(), run.steps
 
     def __enter__(self) -> Bars:
         self.progress.start()
@@ -47,6 +61,7 @@ class Bars:
         self.looked = now
         if self.run.bound.setting.device.type == "cpu":
             self.run.record.flush()
+        self.progress.below = Text(self.details(), style="dim", no_wrap=True, overflow="ellipsis")
         frames = self.run.frames
         for level, frame in enumerate(frames):
             label = "  " * level + frame.key.replace(":", " line ")
@@ -66,5 +81,15 @@ class Bars:
             parts.append(f"loss {last.loss:.4g}")
         if last is not None and last.psnr == last.psnr:
             parts.append(f"PSNR {last.psnr:.2f} dB")
-        parts.append(f"{self.run.steps / max(now - self.began, 1e-9):.1f} steps/s")
+        parts.append(f"{(self.run.steps - self.begun_at) / max(now - self.began, 1e-9):.1f} steps/s")
         return "  ".join(parts)
+
+    def details(self) -> str:
+        """Loss terms, stop scores and memory."""
+        last = self.run.record.last
+        named = {} if last is None else last.terms | last.scores
+        parts = [f"{name} {value:.4g}" for name, value in named.items()]
+        return "  ".join([*parts, f"memory {peak_memory(self.run):.0f} MiB"])
+
+    def ended(self, result: Result) -> None:
+        """Nothing is left to draw: the table says the rest."""

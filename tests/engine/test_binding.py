@@ -7,8 +7,8 @@ import pylops
 import pytest
 
 from dipgraph.data.problem import Problem
+from dipgraph.engine.memory import OutOfMemoryError
 from dipgraph.language import Faults
-from dipgraph.signatures.errors import InputError
 from tests.engine.small import SIDE, finish, problem, start
 
 POISSON = """recipe: 1
@@ -94,5 +94,5 @@ def test_memory_that_fails_a_run_is_one_message() -> None:
     """What no estimate foresees: a noise of so many channels."""
     text = UNET.replace("SCALES", "1").replace("ones(X)", "ones(X)\n  - w: {input.noise: {channels: 2000000000000}}")
     text = text.replace("image: x", "image: x, w: w")
-    with pytest.raises(InputError, match=r"the memory of 'cpu', .* does not suffice: one array takes"):
+    with pytest.raises(OutOfMemoryError, match=r"the memory of 'cpu', .* does not suffice after step 0: one array"):
         finish(text)

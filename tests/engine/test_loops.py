@@ -135,3 +135,13 @@ def test_an_interrupted_run_keeps_what_was_reached():
     result = run.result()
     assert result.outcome.name == "INTERRUPTED"
     assert np.all(result.image == 4)
+
+
+def test_scores_of_stoppers_are_noted_whether_the_recipe_takes_them_or_not():
+    body = "- n: n + 1\n- done: {stop.rise: {watch: 5 - n, keep: n*ones(X)}}"
+    both = body + "\n- d, best, score: {stop.rise: {watch: 7 - n, keep: n*ones(X)}}"
+    one, two = finish(loop(body, "d: done", count=3)), finish(loop(both, "d: done, s: score", count=3))
+    assert [one.record.entries[k].scores for k in (1, 2, 3)] == [{"stop.rise": s} for s in (4.0, 3.0, 2.0)]
+    assert [two.record.entries[k].scores["stop.rise.2"] for k in (1, 2, 3)] == [6.0, 5.0, 4.0]
+    assert value(two, "s") == 4.0
+    assert one.record.text().splitlines()[0] == "step,loss,psnr,stop.rise"

@@ -125,7 +125,7 @@ CASES: dict[str, Case] = {
     ),
     "admm_denoiser": Case(
         (NETWORK, SGD_FOR_SPLIT, SMOOTHING),
-        INNER | {"input": "noise", "beta": 0.3, "sigma": 0.1, "decay": 0.7},
+        INNER | {"input": "noise", "denoiser": "tv", "beta": 0.3, "sigma": 0.1, "decay": 0.7},
         ("x", "u", "mu", "average"),
         (
             ("x - u + mu,", "x - u - mu,"),

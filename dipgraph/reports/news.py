@@ -1,0 +1,74 @@
+"""What a run has noted since one last asked: for whoever reports it while it goes."""
+
+from __future__ import annotations
+
+import math
+import resource
+import time
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+import torch
+
+from dipgraph.engine.record import Entry
+from dipgraph.engine.run import Result, Run
+
+
+class Watcher(Protocol):
+    """Whoever reports a run: entered before its first step and left after its last."""
+
+    def __enter__(self) -> Any:
+        """Begin."""
+
+    def __exit__(self, *_: object) -> None:
+        """End, however the run ends."""
+
+    def look(self) -> None:
+        """A step is done."""
+
+    def ended(self, result: Result) -> None:
+        """The run has ended, or was interrupted, with this result."""
+
+
+class News:
+    """The entries of a run's history in the order of their steps, each once, when it is complete.
+
+    Parameters
+    ----------
+    run
+        The run; what it has noted before is no news.
+    interval
+        Least time between two readings of the device [s]: how often one looks changes no number.
+    """
+
+    def __init__(self, run: Run, interval: float) -> None:
+        self.run, self.interval = run, interval
+        self.told = run.steps
+        self.read_at = time.perf_counter()
+
+    def since(self, *, is_over: bool = False) -> Iterator[Entry]:
+        """What is new; of the step under way only once the run is over."""
+        now = time.perf_counter()
+        if now - self.read_at < self.interval and not is_over:
+            return
+        self.read_at = now
+        record = self.run.record
+        record.flush()
+        last = self.run.steps - (not is_over)
+        for step in range(self.told + 1, last + 1):
+            if step in record.entries:
+                yield record.entries[step]
+        self.told = max(self.told, last)
+
+
+def peak_memory(run: Run) -> float:
+    """The most memory that the run's device has held for this process so far [MiB]."""
+    device = run.bound.setting.device
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 2**20
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+
+
+def known(values: dict[str, float]) -> dict[str, float]:
+    """Those that were measured."""
+    return {name: value for name, value in values.items() if not math.isnan(value)}

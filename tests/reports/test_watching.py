@@ -1,0 +1,126 @@
+"""What is told of a run while it goes: bars, JSON lines, TensorBoard; none of it changes a number."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import re
+
+import pytest
+from rich.console import Console
+
+from dipgraph.engine.run import Run
+from dipgraph.reports.news import News
+from dipgraph.reports.progress import Bars
+from dipgraph.reports.tensorboard import TensorBoard
+from tests.engine.resumed import RECIPES
+from tests.engine.small import start
+from tests.reports.small import TINY, call, delivered, written
+
+QUIETLY = TINY[:-1]
+SPLIT = "a split with a stop"
+
+
+def split() -> Run:
+    return start(RECIPES[SPLIT].replace("network.unet: {channels: 4, scales: 2}", "network.linear: {}"))
+
+
+@pytest.mark.parametrize("interval", [0.0, 1e9])
+def test_news_are_each_entry_once_in_order_and_complete(interval):
+    run = split()
+    news, told = News(run, interval), []
+    for _ in run:
+        told += [(entry.step, entry.loss, entry.psnr, dict(entry.scores)) for entry in news.since()]
+    told += [(entry.step, entry.loss, entry.psnr, dict(entry.scores)) for entry in news.since(is_over=True)]
+    entries = run.record.entries
+    assert repr(told) == repr([(k, entries[k].loss, entries[k].psnr, entries[k].scores) for k in sorted(entries)])
+    assert list(news.since(is_over=True)) == []
+
+
+def test_json_lines_tell_every_step_and_nothing_else(tmp_path):
+    recipe, plain, lines = written(tmp_path, SPLIT), tmp_path / "plain", tmp_path / "lines"
+    call("run", recipe, *TINY, "--out", str(plain))
+    events = [
+        json.loads(line) for line in call("run", recipe, *QUIETLY, "--out", str(lines), "--json-lines").splitlines()
+    ]
+    assert [event["event"] for event in events] == ["begin", *["step"] * (len(events) - 2), "end"]
+    assert delivered(plain) == delivered(lines)
+    begin, *steps, end = events
+    assert (begin["after_step"], begin["folder"]) == (0, str(lines))
+    assert [event["step"] for event in steps] == list(range(1, end["iterations"] + 1))
+    assert set(steps[0]["terms"]) == {"fidelity.l2", "penalty.l2"}
+    assert {"psnr", "scores"} <= set(steps[2])
+    assert steps[2]["scores"] == {"stop.variance": None}  # infinite: the window is not yet full
+    assert end["outcome"] in ("completed", "stopped")
+    assert end["peak_memory_mib"] > 0
+
+
+def test_the_live_view_shows_loops_terms_scores_and_memory():
+    run = split()
+    console = Console(force_terminal=True, width=200, record=True)
+    with console.capture() as shown, Bars(run, console, interval=0.0) as bars:
+        for _ in run:
+            bars.look()
+        bars.progress.refresh()
+    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.get())
+    for word in ("repeat", "minimise", "loss", "PSNR", "fidelity.l2", "penalty.l2", "stop.variance", "memory", "MiB"):
+        assert word in text
+
+
+def test_quiet_prints_nothing(tmp_path):
+    assert call("run", written(tmp_path, SPLIT), *TINY, "--out", str(tmp_path / "out")) == ""
+
+
+class Events:
+    """In place of torch's writer."""
+
+    def __init__(self) -> None:
+        self.scalars: list[tuple[str, float, int]] = []
+        self.images: list[str] = []
+        self.is_closed = False
+
+    def add_scalar(self, name: str, value: float, step: int) -> None:
+        self.scalars.append((name, value, step))
+
+    def add_image(self, name: str, image, step: int) -> None:
+        assert image.shape[0] == 1
+        self.images.append(name)
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
+def test_tensorboard_gets_scalars_of_each_step_and_images():
+    run, events = split(), Events()
+    with TensorBoard(run, events, interval=0.0) as board:
+        for _ in run:
+            board.look()
+        board.ended(run.result())
+    assert events.is_closed
+    assert {name for name, *_ in events.scalars} == {
+        "loss/sum", "loss/fidelity.l2", "loss/penalty.l2", "PSNR [dB]", "score/stop.variance",
+    }  # fmt: skip
+    losses = {step: value for name, value, step in events.scalars if name == "loss/sum"}
+    assert losses == {step: entry.loss for step, entry in run.record.entries.items()}
+    assert events.images == ["tracked", "delivered"]
+
+
+def test_tensorboard_writes_its_files(tmp_path):
+    pytest.importorskip("tensorboard")
+    call("run", written(tmp_path, SPLIT), *TINY, "--tensorboard", "--out", str(tmp_path / "out"))
+    assert list((tmp_path / "out" / "tensorboard").glob("events.*"))
+
+
+def test_without_tensorboard_the_command_that_installs_it_is_named(tmp_path, monkeypatch):
+    found = importlib.import_module
+
+    def absent(name: str, package: str | None = None):
+        if name == "tensorboard":
+            raise ImportError("No module named 'tensorboard'")
+        return found(name, package)
+
+    monkeypatch.setattr(importlib, "import_module", absent)
+    out = tmp_path / "out"
+    said = call("run", written(tmp_path, SPLIT), *TINY, "--tensorboard", "--out", str(out), code=2)
+    assert 'pip install "dipgraph[tensorboard]"' in said
+    assert not out.exists()
