@@ -138,6 +138,7 @@ class CpuProjector:
     """
 
     def __init__(self, geometry: ScanGeometry, grid: ImageGrid, kernel: str, *, debug: bool = False) -> None:
+        self._given = (geometry, grid, kernel, debug)
         self._astra = load_astra()
         self._identifier = _create_projector(geometry, grid, kernel)
         self._release = weakref.finalize(self, self._astra.projector.delete, self._identifier)
@@ -146,6 +147,10 @@ class CpuProjector:
         self._image, self._sinogram = grid.shape, geometry.shape
         self._pixel = np.float32(grid.pixel)
         self._debug = debug
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # ASTRA's projector belongs to one object of one process: a copy makes its own.
+        return _create, self._given
 
     def forward_batch(self, x: Array) -> Array:
         """Project each row of ``(batch, rows * columns)`` [unit of the image times length]."""
@@ -191,6 +196,10 @@ class CpuProjector:
         finally:
             astra.algorithm.delete(algorithm)
             astra.data2d.delete(identifiers)
+
+
+def _create(geometry: ScanGeometry, grid: ImageGrid, kernel: str, debug: bool) -> CpuProjector:
+    return CpuProjector(geometry, grid, kernel, debug=debug)
 
 
 def refuse_untouched(out: Any, direction: str) -> None:

@@ -77,11 +77,11 @@ class BatchedOperator(LinearOperator):  # type: ignore[misc]  # PyLops carries n
 
     @abstractmethod
     def forward_batch(self, x: Array) -> Array:
-        """Apply the operator to each row: ``(batch, n)`` to ``(batch, m)``, same dtype."""
+        """Apply the operator to each row: ``(batch, n)`` to ``(batch, m)``, same dtype, a new array each time."""
 
     @abstractmethod
     def adjoint_batch(self, y: Array) -> Array:
-        """Apply the adjoint to each row: ``(batch, m)`` to ``(batch, n)``, same dtype."""
+        """Apply the adjoint to each row: ``(batch, m)`` to ``(batch, n)``, same dtype, a new array each time."""
 
     def check_array(self, array: Array) -> None:
         """Raise InputError unless the array is float32 or float64 and on the operator's device."""

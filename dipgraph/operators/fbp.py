@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from functools import cached_property
 from typing import Any
 
@@ -13,7 +14,9 @@ from dipgraph.operators.backprojection import PixelDriven
 from dipgraph.operators.batched import Array, BatchedOperator, array_module
 from dipgraph.operators.devices import gpu_module
 from dipgraph.operators.fbp_filter import FilterName, frequency_response, padded_length
-from dipgraph.operators.fbp_orbit import find_orbit, ray_weights
+from dipgraph.operators.fbp_orbit import Orbit, find_orbit
+from dipgraph.operators.fbp_weights import ray_weights, sees_one_side
+from dipgraph.operators.grid import ImageGrid
 from dipgraph.operators.ray_transform import RayTransform
 
 #: Back projection is kept as a matrix up to this size, for each direction [bytes].
@@ -34,8 +37,10 @@ class FilteredBackprojection(BatchedOperator):
               \Big(\frac{r \cdot u_b}{U}\Big) \mathrm{d}b.
 
     Back projection interpolates linearly between rays. Full turns, short scans, limited arcs, uneven angles; detector
-    offset, centre shift and tilt are part of the geometry. A tilted or shifted fan's rays are resampled to even
-    spacing by linear interpolation. Vector geometries work where the views lie on a circle.
+    offset, centre shift and tilt are part of the geometry. On a full turn the detector may see one side of the axis
+    whole and part of the other. Where views do not see the image's disc otherwise, a warning says so. A tilted or
+    shifted fan's rays are resampled to even spacing by linear interpolation. Vector geometries work where the views lie
+    on a circle.
 
     Parameters
     ----------
@@ -63,22 +68,34 @@ class FilteredBackprojection(BatchedOperator):
         self.filter, self.cutoff = filter, cutoff
         self.geometry, self.grid = A.geometry, A.grid
         orbit = find_orbit(A.geometry)
-        self._response = frequency_response(orbit.detectors, orbit.step, filter, cutoff)
-        self._weights = ray_weights(orbit)
+        one_side = sees_one_side(orbit, A.grid.circumradius)
+        # Filtered, weights that fall to 0 within a view have a part beyond its end.
+        self._beyond = orbit.uneven_rays() if one_side else (0, 0)
+        filtered = orbit.extended(*self._beyond)
+        self._response = frequency_response(filtered.detectors, orbit.step, filter, cutoff)
+        self._weights = ray_weights(orbit, A.grid.circumradius)
+        self._truncated = _truncated(orbit, A.grid, one_side=one_side)
         self._resample = orbit.resample
-        self._driven = PixelDriven(orbit, A.grid)
+        self._driven = PixelDriven(filtered, A.grid)
         self._held: dict[tuple[str, str], Any] = {}
 
     def forward_batch(self, x: Array) -> Array:
         """Reconstruct from each row of ``(batch, views * detectors)``."""
+        if self._truncated:
+            warnings.warn(self._truncated, UserWarning, stacklevel=2)
+            self._truncated = ""
         views = self._even(x.reshape(x.shape[0], *self.dims))
-        filtered = self._filter(views * self._on("weights", self._weights, x))
+        weighted = views * self._on("weights", self._weights, x)
+        if any(self._beyond):
+            weighted = array_module(x).pad(weighted, ((0, 0), (0, 0), self._beyond))
+        filtered = self._filter(weighted)
         return self._back.forward_batch(filtered.reshape(x.shape[0], -1))
 
     def adjoint_batch(self, y: Array) -> Array:
         """Apply the adjoint to each row of ``(batch, rows * columns)``."""
-        views = self._back.adjoint_batch(y).reshape(y.shape[0], *self.dims)
-        weighted = self._filter(views) * self._on("weights", self._weights, y)
+        views = self._filter(self._back.adjoint_batch(y).reshape(y.shape[0], self.dims[0], -1))
+        first = self._beyond[0]
+        weighted = views[..., first : first + self.dims[1]] * self._on("weights", self._weights, y)
         return self._even(weighted, transposed=True).reshape(y.shape[0], -1)
 
     def cache_key(self) -> tuple[object, ...]:
@@ -113,3 +130,15 @@ class FilteredBackprojection(BatchedOperator):
             return self._driven
         pair = self._driven.matrices(self.dtype)
         return pair.to_gpu() if self.device == "cuda" else pair
+
+
+def _truncated(orbit: Orbit, grid: ImageGrid, *, one_side: bool) -> str:
+    """Say that lines through the image's disc are not measured, or nothing where they are."""
+    short, long = sorted(orbit.sides())
+    seen = max(0.0, orbit.seen(long if one_side else short))
+    if seen >= grid.inradius - grid.pixel:
+        return ""
+    return (
+        f"filtered back projection needs whole views, and they see a disc of radius {seen:.4g} {grid.unit} around the "
+        f"axis where the image's has {grid.inradius:.4g}: an object that reaches beyond gets a wrong density everywhere"
+    )

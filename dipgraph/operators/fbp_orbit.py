@@ -1,4 +1,4 @@
-"""A scan as filtered back projection sees it: angles on a circle, evenly spaced rays, a weight for each ray.
+"""A scan as filtered back projection sees it: angles on a circle, evenly spaced rays.
 
 With u = (cos b, sin b) and the source at R (sin b, -cos b), a ray of the view at angle b is named by the point t u
 where it crosses the line through the axis along u. It makes the angle g = atan(t / R) with the central ray, and is the
@@ -8,7 +8,7 @@ same line as the ray (b + pi - 2 g, -g). Parallel rays are the case of R infinit
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,10 +21,6 @@ FloatArray = NDArray[np.float64]
 
 # Relative to a detector pixel: how far rays may be from evenly spaced, and views from alike.
 UNEVEN = 1e-6
-# A gap this many times the usual one between neighbouring angles is a part of the circle not scanned.
-GAP = 3.0
-# Width over which weights rise at the ends of an arc too short for Parker's [rad].
-TAPER = math.radians(10)
 
 
 @dataclass(frozen=True)
@@ -58,6 +54,30 @@ class Orbit:
         """Return t of every ray, ``(views, detectors)`` [unit]."""
         positions: FloatArray = self.start[:, None] + self.step * np.arange(self.detectors)
         return positions
+
+    def sides(self) -> tuple[float, float]:
+        """Return how far every view sees to either side of the axis, where t < 0 and t > 0, along its line [unit].
+
+        Negative where the axis itself is not seen.
+        """
+        positions = self.positions()
+        return -float(positions.min(axis=1).max()), float(positions.max(axis=1).min())
+
+    def seen(self, side: float) -> float:
+        """Return the distance from the axis of the ray that crosses at t = `side`, with its half pixel [unit]."""
+        t = side + abs(self.step) / 2
+        return t / math.hypot(1.0, t / self.radius)
+
+    def uneven_rays(self) -> tuple[int, int]:
+        """Return how many rays, before the first and after the last, would make both sides of the axis alike."""
+        below, above = self.sides()
+        missing = round(abs(above - below) / abs(self.step))
+        return (missing, 0) if (above > below) == (self.step > 0) else (0, missing)
+
+    def extended(self, before: int, after: int) -> Orbit:
+        """Return the orbit with rays added to either end of the views; the resampling is left behind."""
+        start = self.start - before * self.step
+        return replace(self, start=start, resample=None, detectors=before + self.detectors + after)
 
 
 def find_orbit(geometry: ScanGeometry) -> Orbit:
@@ -121,87 +141,3 @@ def _even(t: FloatArray) -> tuple[FloatArray, float, csr_matrix | None]:
         )
     )
     return t[:, 0], mean, matrix
-
-
-def ray_weights(orbit: Orbit) -> FloatArray:
-    """Return what each ray counts in the integral over angles, ``(views, detectors)`` [rad].
-
-    The product of the angle a view stands for, the cosine of the ray's angle in the fan, and the redundancy weight:
-    1 for a line measured once, the weights of a line measured twice adding up to 1. A full turn gives each half, a
-    short scan Parker's weights (with Silver's wider ones for longer arcs), a shorter arc a smooth rise at its ends
-    where the line is measured again, and 1 where it is not.
-
-    References
-    ----------
-    D. L. Parker, Med. Phys. 9 (1982); M. D. Silver, Med. Phys. 27 (2000); F. Noo et al., Phys. Med. Biol. 47 (2002).
-    """
-    period = math.pi if math.isinf(orbit.radius) else 2 * math.pi
-    before, after = _cells(orbit.angles % period, period)
-    width = (before + after)[:, None]
-    if math.isinf(orbit.radius):
-        return np.broadcast_to(width, (orbit.angles.size, orbit.detectors)).copy()
-    fan_angle = np.arctan2(orbit.positions(), orbit.radius)
-    arcs = _arcs(orbit.angles % period, before, after)
-    return width * np.cos(fan_angle) * _redundancy(orbit.angles[:, None], fan_angle, arcs)
-
-
-def _cells(angles: FloatArray, period: float) -> tuple[FloatArray, FloatArray]:
-    """Return the half-widths, before and after, of the interval each angle stands for on a circle of the period."""
-    order = np.argsort(angles, kind="stable")
-    gaps = np.diff(angles[order], append=angles[order[0]] + period)
-    distinct = np.sort(gaps[gaps > 1e-9])
-    usual = distinct[(distinct.size - 1) // 2]
-    half = np.where(gaps > GAP * usual, usual, gaps) / 2
-    before, after = np.empty_like(angles), np.empty_like(angles)
-    after[order], before[order] = half, np.roll(half, 1)
-    return before, after
-
-
-def _arcs(angles: FloatArray, before: FloatArray, after: FloatArray) -> list[tuple[float, float]]:
-    """Return the scanned arcs as (start, length), one of a full turn where nothing is left out."""
-    turn = 2 * math.pi
-    order = np.argsort(angles, kind="stable")
-    angles, before, after = angles[order], before[order], after[order]
-    end_to_start = np.roll(angles - before, -1) - (angles + after)
-    end_to_start[-1] += turn
-    breaks = np.flatnonzero(end_to_start > 1e-6)
-    if breaks.size == 0:
-        return [(0.0, turn)]
-    arcs = []
-    for stop, following in zip(breaks, np.roll(breaks, -1), strict=True):
-        first = (stop + 1) % angles.size
-        begin, end = angles[first] - before[first], angles[following] + after[following]
-        arcs.append((float(begin), float((end - begin) % turn)))
-    return arcs
-
-
-def _redundancy(angle: FloatArray, fan_angle: FloatArray, arcs: list[tuple[float, float]]) -> FloatArray:
-    begin, length = arcs[0]
-    half_fan = float(np.abs(fan_angle).max())
-    if len(arcs) == 1 and length >= 2 * math.pi - 1e-6:
-        return np.full(fan_angle.shape, 0.5)
-    if len(arcs) == 1 and length >= math.pi + 2 * half_fan:
-        return _parker((angle - begin) % (2 * math.pi), -fan_angle, (length - math.pi) / 2)
-    own = _rise(angle, arcs)
-    again = _rise(angle + math.pi - 2 * fan_angle, arcs)
-    return own / (own + again)
-
-
-def _parker(b: FloatArray, g: FloatArray, over: float) -> FloatArray:
-    """Parker's weights at angle b from the start of an arc of pi + 2 `over`, lines (b, g) and (b + pi + 2 g, -g)."""
-    tiny = 1e-12
-    start = np.sin(np.clip(b / np.maximum(2 * (over - g), tiny), 0, 1) * math.pi / 2) ** 2
-    end = np.sin(np.clip((math.pi + 2 * over - b) / np.maximum(2 * (over + g), tiny), 0, 1) * math.pi / 2) ** 2
-    weights: FloatArray = np.minimum(start, end)
-    return weights
-
-
-def _rise(angle: FloatArray, arcs: list[tuple[float, float]]) -> FloatArray:
-    """Return a smooth function of the angle, positive on the arcs and 0 elsewhere."""
-    total = np.zeros(np.shape(angle))
-    for begin, length in arcs:
-        inside = (angle - begin) % (2 * math.pi)
-        edge = np.minimum(inside, length - inside)
-        rise = np.sin(np.clip(edge / min(TAPER, length / 2), 0, 1) * math.pi / 2) ** 2
-        total = np.where(edge > 0, np.maximum(rise, 1e-6), total)
-    return total

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import operator
 from math import prod
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
@@ -40,14 +39,14 @@ class Mask(BatchedOperator):
         super().__init__(array.shape, array.shape, dtype=dtype, device=None, name="Mask")
         self.mask = array.astype(self.dtype)
         self.nonnegative = bool((array >= 0).all())
-        self._held: dict[Any, Array] = {np: self.mask.reshape(-1)}
+        self._held: dict[str, Array] = {"numpy": self.mask.reshape(-1)}
 
     def forward_batch(self, x: Array) -> Array:
         """Multiply each row of ``(batch, pixels)``."""
         xp = array_module(x)
-        if xp not in self._held:
-            self._held[xp] = xp.asarray(self.mask.reshape(-1))
-        return x * self._held[xp].astype(x.dtype, copy=False)
+        if xp.__name__ not in self._held:
+            self._held[xp.__name__] = xp.asarray(self.mask.reshape(-1))
+        return x * self._held[xp.__name__].astype(x.dtype, copy=False)
 
     def adjoint_batch(self, y: Array) -> Array:
         """Multiply each row of ``(batch, pixels)``: the operator is its own adjoint."""

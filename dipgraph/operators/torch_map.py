@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from pylops import LinearOperator
 
-from dipgraph.operators.batched import Array, BatchedOperator
+from dipgraph.operators.batched import Array, BatchedOperator, array_module
 from dipgraph.operators.linear_function import apply_linear
 from dipgraph.signatures.errors import InputError
 
@@ -24,10 +24,10 @@ class TorchMap:
     :math:`A^H`, the backward pass of that applies :math:`A`, to any order. ``torch.func``'s ``vmap``, ``jvp`` and
     ``vjp`` work, and any number of leading dimensions.
 
-    On the CPU tensors are viewed as NumPy arrays, on CUDA as CuPy arrays on torch's current stream; nothing is copied
-    but what the operator itself copies. An operator of ours takes the batch in one go; another PyLops operator is
-    applied to one member after the other. Where an operator brings ``torch_forward`` and ``torch_adjoint``, those are
-    used and differentiated by torch itself.
+    On the CPU tensors are viewed as NumPy arrays, on CUDA as CuPy arrays on torch's current stream; the input is not
+    copied. An operator of ours takes the batch in one go; another PyLops operator is applied to one member after the
+    other, and its results are copied, for it may return the same array each time. Where an operator brings
+    ``torch_forward`` and ``torch_adjoint``, those are used and differentiated by torch itself.
 
     Parameters
     ----------
@@ -151,9 +151,18 @@ class TorchMap:
                 out = out.copy()
             return torch.utils.dlpack.from_dlpack(out)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _bound, (self._base, self._transposed, self.scale)
+
     def __repr__(self) -> str:
         factor = "" if self.scale == 1.0 else f"{self.scale:g} * "
         return f"TorchMap({factor}{self.op!r})"
+
+
+def _bound(op: LinearOperator, transposed: bool, scale: float) -> TorchMap:
+    made = object.__new__(TorchMap)
+    made._bind(op, transposed, scale)
+    return made
 
 
 def _unwrap(op: LinearOperator) -> tuple[LinearOperator, bool]:
@@ -169,14 +178,28 @@ def _batched(op: BatchedOperator, transposed: bool) -> Callable[[Array], Array]:
 
 
 def _one_by_one(op: LinearOperator, transposed: bool) -> Callable[[Array], Array]:
+    function = op.rmatvec if transposed else op.matvec
+    matrix = op.rmatmat if transposed else op.matmat
+    at_once = _takes_batches(op, transposed)
+
     def apply(rows: Array) -> Array:
-        function = op.rmatvec if transposed else op.matvec
-        if rows.shape[0] == 1:
-            return function(rows[0])[None]
-        matrix = op.rmatmat if transposed else op.matmat
-        return matrix(rows.T).T
+        # Copies: an operator may return the same array each time.
+        if at_once and rows.shape[0] > 1:
+            return matrix(rows.T).T.copy()
+        return array_module(rows).stack([function(row).copy() for row in rows])
 
     return apply
+
+
+def _takes_batches(op: Any, transposed: bool) -> bool:
+    """Tell whether an operator, and each it is made of, does more with a batch than call itself for each member."""
+    if isinstance(op, BatchedOperator):
+        return True
+    parts = [part for part in getattr(op, "args", ()) if isinstance(part, LinearOperator)]
+    if parts:
+        return all(_takes_batches(part, True) and _takes_batches(part, False) for part in parts)
+    name = "_rmatmat" if transposed else "_matmat"
+    return getattr(type(op), name) is not getattr(LinearOperator, name)
 
 
 def _dtype_like(out: Array, precision: np.dtype[Any]) -> Any:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 
 import torch
 
+from dipgraph.signatures.errors import InputError
 from dipgraph.testing.records import LawRecord, require_all, worst
 
 Denoiser = Callable[[torch.Tensor], torch.Tensor]
@@ -18,6 +19,8 @@ REQUIRED = ("denoiser keeps the space", "denoiser reduces noise", NON_EXPANSIVE)
 RED = ("denoiser Jacobian symmetric", "denoiser homogeneous")
 #: What only tells which theory applies.
 THEORY = (RESIDUAL, *RED)
+#: All that is measured.
+LAWS = (*REQUIRED, *THEORY)
 
 
 def measure_denoiser(
@@ -60,6 +63,8 @@ def measure_denoiser(
     expansion_bound, symmetry_bound
         What is allowed of the last four.
     """
+    if not sigma > 0:
+        raise InputError(f"sigma is {sigma!r}", where="sigma", remedy="give a positive standard deviation")
     draw = torch.Generator(device="cpu").manual_seed(seed)
     with torch.no_grad():
         noise = sigma * _normal(image, draw)
@@ -105,7 +110,16 @@ def assert_denoiser(
     """Raise LawError unless a denoiser obeys the laws named, by default :data:`REQUIRED`.
 
     All of :func:`measure_denoiser` is measured and returned.
+
+    Raises
+    ------
+    InputError
+        If there is no law of a name given, or no noise.
     """
+    laws = list(laws)
+    for law in laws:
+        if law not in LAWS:
+            raise InputError(f"there is no law {law!r}", where="laws", remedy=f"choose from: {', '.join(LAWS)}")
     records = measure_denoiser(
         denoiser,
         image,

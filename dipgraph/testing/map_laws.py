@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 
@@ -17,10 +18,12 @@ def measure_gradient(
 ) -> LawRecord:
     r"""Measure derivatives against central differences, up to the second order.
 
-    With random directions u and w, :math:`\langle w, f(x + hu) - f(x - hu)\rangle / 2h` is compared with
-    :math:`\langle J^T w, u\rangle` from the backward pass; with ``order=2`` the same is done for the map
-    :math:`x \mapsto J(x)^T w` of the scalar :math:`\frac12\|f\|^2`, whose backward pass goes through the backward pass.
-    The error is relative to the size of the terms.
+    With a random direction u, the quotient :math:`q = (f(x + hu) - f(x - hu)) / 2h` and w = q, which shows a wrong
+    factor or sign whatever the size of x, or w random, which shows what q does not excite, :math:`\langle w, q\rangle`
+    is compared with :math:`\langle J^T w, u\rangle` from the backward pass. With ``order=2`` the same is done for the
+    map :math:`x \mapsto J(x)^T f(x)`, the slope of :math:`\frac12\|f\|^2`, whose backward pass goes through the
+    backward pass. The quotient is extrapolated from h and h/2; what these two differ by proves nothing and is not
+    counted. The error is relative to :math:`\|q\|\|w\|`.
 
     Parameters
     ----------
@@ -37,18 +40,15 @@ def measure_gradient(
     """
     allowed = (1e-6 if x.dtype == torch.float64 else 2e-2) if bound is None else bound
     draw = torch.Generator(device="cpu").manual_seed(seed)
-    errors = [_directional(function, x, draw)]
-    detail = f"first order {errors[0]:.2g}"
-    if order > 1:
-
-        def slope(point: torch.Tensor) -> torch.Tensor:
-            point = point if point.requires_grad else point.detach().requires_grad_()
-            value = function(point).square().sum() / 2
-            return torch.autograd.grad(value, point, create_graph=True)[0]
-
-        errors.append(_directional(slope, x, draw))
-        detail += f", second {errors[1]:.2g}"
-    return LawRecord("gradient", worst(errors), allowed, detail)
+    errors, detail = [], []
+    slopes: list[tuple[str, TensorMap]] = [("first order", function), ("second", partial(_slope, function))]
+    for name, derived in slopes[:order]:
+        try:
+            errors.append(_directional(derived, x, draw))
+        except _NoDerivativeError as error:
+            return LawRecord("gradient", float("nan"), allowed, f"{name}: {error}")
+        detail.append(f"{name} {errors[-1]:.2g}")
+    return LawRecord("gradient", worst(errors), allowed, ", ".join(detail))
 
 
 def assert_gradient(
@@ -58,6 +58,33 @@ def assert_gradient(
     return require(measure_gradient(function, x, seed=seed, order=order, bound=bound))
 
 
+class _NoDerivativeError(RuntimeError):
+    """The backward pass itself fails."""
+
+
+def _slope(function: TensorMap, point: torch.Tensor) -> torch.Tensor:
+    point = point if point.requires_grad else point.detach().requires_grad_()
+    value = function(point)
+    energy = (value * value.conj()).real.sum() / 2 if value.is_complex() else value.square().sum() / 2
+    return _backward(energy, point, None, create_graph=True)
+
+
+def _backward(
+    value: torch.Tensor, point: torch.Tensor, weight: torch.Tensor | None, *, create_graph: bool = False
+) -> torch.Tensor:
+    """Return the transposed derivative; of what depends on nothing, as after a detach, it is 0."""
+    if not value.requires_grad:
+        return torch.zeros_like(point)
+    try:
+        # A second call goes through the same record.
+        slope = torch.autograd.grad(
+            value, point, weight, create_graph=create_graph, retain_graph=True, allow_unused=True
+        )[0]
+    except RuntimeError as error:
+        raise _NoDerivativeError(f"the backward pass fails ({error})") from error
+    return torch.zeros_like(point) if slope is None else slope
+
+
 def _directional(function: TensorMap, x: torch.Tensor, draw: torch.Generator) -> float:
     x = x.detach()
     scale = float(x.abs().max().clamp(min=1e-3)) if x.numel() else 1.0
@@ -65,15 +92,34 @@ def _directional(function: TensorMap, x: torch.Tensor, draw: torch.Generator) ->
     u = _normal(x, draw)
     point = x.clone().requires_grad_()
     value = function(point)
-    w = _normal(value, draw)
-    # A derivative that depends on nothing, as after a detach, is 0; the differences tell whether it should be.
-    backward = torch.autograd.grad(value, point, w, allow_unused=True)[0] if value.requires_grad else None
-    inner = 0.0 if backward is None else float((backward.double() * u.double()).sum())
+    whole, half = _quotient(function, x, u, step), _quotient(function, x, u, step / 2)
+    # The error of a central difference goes with the square of its step.
+    quotient = (4 * half - whole) / 3
+    size = max(float(quotient.norm()), float(whole.norm()), float(half.norm()))
+    errors = []
+    for w in (_normal(value, draw), quotient.to(value.dtype)):
+        inner = _inner(_backward(value, point, w), u)
+        apart = abs(inner - _inner(quotient, w)) - abs(_inner(whole, w) - _inner(half, w))
+        weight = float(w.abs().double().norm())
+        if size * weight > 0:
+            errors.append((0.0 if apart < 0 else apart) / (size * weight))
+        else:
+            errors.append(abs(inner))
+    return worst(errors)
+
+
+def _quotient(function: TensorMap, x: torch.Tensor, u: torch.Tensor, step: float) -> torch.Tensor:
     ahead, behind = function(x + step * u).detach(), function(x - step * u).detach()
-    quotient = ((ahead.double() - behind.double()) / (2 * step)).detach()
-    difference = float((quotient * w.double()).sum())
-    size = float(quotient.norm() * w.double().norm())
-    return abs(inner - difference) / size if size > 0 else abs(inner)
+    return (_double(ahead) - _double(behind)) / (2 * step)
+
+
+def _double(value: torch.Tensor) -> torch.Tensor:
+    return value.to(torch.complex128 if value.is_complex() else torch.float64)
+
+
+def _inner(a: torch.Tensor, b: torch.Tensor) -> float:
+    product = _double(a).conj() * _double(b)
+    return float((product.real if product.is_complex() else product).sum())
 
 
 def _normal(like: torch.Tensor, draw: torch.Generator) -> torch.Tensor:
@@ -136,8 +182,8 @@ def measure_pure(function: TensorMap, x: torch.Tensor) -> LawRecord:
     """Measure whether a map leaves its input alone, and depends on nothing else.
 
     The input must be unchanged bit by bit; changing the output in place must not change it either; a second call must
-    give the same bits; an input that is not contiguous, or expanded from fewer values, must be accepted and give the
-    same values. Measured is the number of these that fail.
+    give the same bits, and a call with another input leave the first result as it is; an input that is not contiguous
+    must be accepted, left alone too, and give the same values. Measured is the number of these that fail.
     """
     before = x.detach().clone()
     source = x.detach().clone()
@@ -148,14 +194,20 @@ def measure_pure(function: TensorMap, x: torch.Tensor) -> LawRecord:
         first.detach().add_(1)
         if not torch.equal(source, before):
             failures.append("output shares the input's memory")
-    if not torch.equal(function(before.clone()), kept):
+    again = function(before.clone())
+    if not torch.equal(again, kept):
         failures.append("two calls differ")
+    function(1 - before)
+    if not torch.equal(again, kept) and failures[-1:] != ["two calls differ"]:
+        failures.append("a later call changes an earlier result")
     failures += _strided(function, before, kept)
     return LawRecord("pure", float(len(failures)), 0.0, ", ".join(failures))
 
 
 def _strided(function: TensorMap, x: torch.Tensor, expected: torch.Tensor) -> list[str]:
     scale = float(expected.abs().max()) if expected.numel() else 0.0
+    if x.ndim == 0:
+        return []
     room = torch.zeros((*x.shape[:-1], 2 * x.shape[-1]), dtype=x.dtype, device=x.device)
     room[..., ::2] = x
     forms = {"a strided input": room[..., ::2]}
@@ -165,6 +217,8 @@ def _strided(function: TensorMap, x: torch.Tensor, expected: torch.Tensor) -> li
     for name, form in forms.items():
         try:
             close = torch.allclose(function(form), expected, rtol=1e-5, atol=1e-6 * scale)
+            if not torch.equal(form, x):
+                failures.append(f"{name} is changed")
         except Exception as error:  # the law is that it works at all
             failures.append(f"{name} is refused ({type(error).__name__})")
             continue

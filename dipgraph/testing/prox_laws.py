@@ -12,6 +12,9 @@ from dipgraph.testing.records import LawRecord, require, require_all, worst
 Prox = Callable[[torch.Tensor, float], torch.Tensor]
 Functional = Callable[[torch.Tensor], torch.Tensor]
 
+#: Values of g asked for, at most, to take one point back into its domain.
+MOST_ASKED = 40
+
 
 def measure_prox(
     prox: Prox,
@@ -27,7 +30,9 @@ def measure_prox(
 
     - *optimality*: :math:`s = (v - p)/\gamma` is a subgradient of g at p, that is
       :math:`g(z) \ge g(p) + \langle s, z - p\rangle` for all z. Points z are drawn, and sought by ascent on the
-      violation, which finds a threshold that is off by a little. Relative to :math:`|g(p)| + \|s\|\|z - p\|`.
+      violation, which finds a threshold that is off by a little; where g is infinite they are taken back towards p,
+      coordinate by coordinate, until it is not. Relative to :math:`|g(p)| + \|s\|\|z - p\|`. An infinite g(p) breaks
+      the law.
     - *firm*: :math:`\|p - q\|^2 \le \langle p - q, v - w\rangle` for each two points, relative to
       :math:`\|v - w\|^2`.
     - *closed form*, where one is given: the largest difference, relative to the largest value.
@@ -40,7 +45,7 @@ def measure_prox(
         ``prox(v, gamma)``.
     functional
         g, convex, from a tensor to a scalar; None leaves optimality out. Infinite values mark points outside g's
-        domain.
+        domain, where no result of the prox may lie: leave room for rounding.
     points
         At least two points v of one shape, best in float64.
     gamma
@@ -121,6 +126,8 @@ def measure_resolvent(
             moved = float((v - p).norm())
             again = prox(p + share * (v - p), share * gamma)
             errors.append(float((again - p).norm()) / moved if moved > 0 else 0.0)
+    if not errors:
+        return LawRecord("prox resolvent", float("nan"), bound, "no points were given")
     return LawRecord("prox resolvent", worst(errors), bound, f"step times {share:g}")
 
 
@@ -148,6 +155,8 @@ def _violation(functional: Functional, v: torch.Tensor, p: torch.Tensor, gamma: 
     """Return the worst relative violation of the subgradient inequality that could be found."""
     s = ((v - p) / gamma).detach()
     base = float(functional(p))
+    if not math.isfinite(base):
+        return math.inf if base == math.inf else math.nan  # p lies outside the domain of g, or is not finite
     scale = float(p.abs().max()) or float(v.abs().max()) or 1.0
     draw = torch.Generator(device="cpu").manual_seed(seed)
     noise = [torch.randn(p.shape, generator=draw, dtype=p.dtype).to(p.device) for _ in range(4)]
@@ -159,22 +168,60 @@ def _violation(functional: Functional, v: torch.Tensor, p: torch.Tensor, gamma: 
     # Along p itself g is smooth if it is homogeneous, and so it is where p is not 0 if it is separable.
     starts += [(1 + step) * p for step in (-0.5, -1e-3, 1e-3, 0.5)]
     starts += [p + step * torch.where(p == 0, 0.0, slope) for step in (1e-3, 1e-1)]
+    # Inside a restricted domain, one coordinate may go up or down where the others cannot.
+    starts += [p + step * scale for step in (-1e-1, -1e-3, 1e-3, 1e-1)]
     return worst(_ascend(functional, s, p, base, z, scale) for z in starts)
 
 
 def _ascend(
     functional: Functional, s: torch.Tensor, p: torch.Tensor, base: float, z: torch.Tensor, scale: float
 ) -> float:
-    gaps, z = [_gap(functional, s, p, base, z)], z.clone()
+    z = _inside(functional, p, z)
+    gaps = [_gap(functional, s, p, base, z)]
     size = 0.1 * scale * z.numel() ** 0.5
     for turn in range(12):
         direction = s - _slope(functional, z)
         length = float(direction.norm())
         if length == 0:
             break
-        z = z + size / (1 + turn) * direction / length
+        z = _inside(functional, p, z + size / (1 + turn) * direction / length)
         gaps.append(_gap(functional, s, p, base, z))
     return worst(gaps)
+
+
+def _inside(functional: Functional, p: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
+    """Return z, or, where g is infinite there, a point between p and z that lies in the domain of g.
+
+    Coordinates, in the order of their values in z, are halved into runs until each run alone may go from p to z: of a
+    domain given coordinate by coordinate, few runs are left out. Else the way from p is halved.
+    """
+
+    def finite(point: torch.Tensor) -> bool:
+        with torch.no_grad():
+            return math.isfinite(float(functional(point)))
+
+    if finite(z):
+        return z
+    flat, order = p.reshape(-1), torch.argsort(z.reshape(-1))
+    target, mixed = z.reshape(-1), p.reshape(-1).clone()
+    runs, asked = [order], 0
+    while runs and asked < MOST_ASKED:
+        run = runs.pop(0)
+        trial = flat.clone()
+        trial[run] = target[run]
+        asked += 1
+        if finite(trial.reshape(p.shape)):
+            mixed[run] = target[run]
+        elif run.numel() > 1:
+            runs += [run[: run.numel() // 2], run[run.numel() // 2 :]]
+    candidate = mixed.reshape(p.shape)
+    if not torch.equal(candidate, p) and finite(candidate):
+        return candidate
+    for halving in range(1, 12):
+        candidate = p + 0.5**halving * (z - p)
+        if finite(candidate):
+            return candidate
+    return p.clone()
 
 
 def _gap(functional: Functional, s: torch.Tensor, p: torch.Tensor, base: float, z: torch.Tensor) -> float:
@@ -186,7 +233,7 @@ def _gap(functional: Functional, s: torch.Tensor, p: torch.Tensor, base: float, 
     missing = base + float((s.double() * step).sum()) - value
     size = abs(base) + float(s.double().norm() * step.norm())
     if not math.isfinite(missing):
-        return missing  # p lies outside the domain of g, or nothing can be said of it
+        return missing  # nothing can be said of p
     return max(0.0, missing) / size if size > 0 else max(0.0, missing)
 
 

@@ -1,20 +1,32 @@
 """Filtered back projection: density, every geometry and arc, filters, refusals, ASTRA's own."""
 
+from dataclasses import replace
+
 import astra
 import numpy as np
 import pytest
 
-from dipgraph.operators import FanVectors, FilteredBackprojection, ImageGrid, RayTransform
+from dipgraph.operators import (
+    FanBeam,
+    FanVectors,
+    FilteredBackprojection,
+    ImageGrid,
+    ParallelBeam,
+    RayTransform,
+    partition,
+)
 from dipgraph.operators import fbp as fbp_module
 from dipgraph.operators.fbp_filter import WINDOWS, frequency_response
-from dipgraph.operators.fbp_orbit import find_orbit, ray_weights
+from dipgraph.operators.fbp_orbit import find_orbit
+from dipgraph.operators.fbp_weights import ray_weights
 from dipgraph.signatures.errors import GeometryError, InputError
 from dipgraph.testing import assert_adjoint
 
-from .phantoms import DISC, ELLIPSE, GRID
+from .phantoms import DISC, ELLIPSE, GRID, Ellipse
 from .scans import KINDS, scan
 
 # Degrees: a full turn, a parallel half turn or fan short scan, arcs between.
+CENTRED = Ellipse(0.3, (0.0, 0.0), (20.0, 20.0))
 FULL = [("full", 360), ("long", 330), ("short", 250)]
 
 
@@ -86,6 +98,66 @@ def test_left_out_views_are_filled_by_their_neighbours_and_missing_arcs_are_not(
     assert ray_weights(find_orbit(full.subset(kept)))[:, 0].sum() == pytest.approx(np.pi)
     arc = full.subset(np.arange(30))
     assert ray_weights(find_orbit(arc))[:, 0].sum() == pytest.approx(np.pi / 3)
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize(("kind", "error"), [("parallel", 0.02), ("fan", 0.05)])
+def test_random_and_uneven_angles_keep_the_density(kind, error, seed):
+    arc = np.pi if kind == "parallel" else 2 * np.pi
+    drawn = scan(kind, views=120, arc=arc).subset(partition(120, 4, "random", seed=seed)[0])
+    uneven = scan(kind, views=200)
+    uneven = replace(uneven, angles=arc * np.sort(np.random.default_rng(seed).random(200)))
+    for geometry in (drawn, uneven):
+        orbit = find_orbit(geometry)
+        share = 1.0 if kind == "parallel" else 0.5
+        assert ray_weights(orbit)[:, orbit.detectors // 2].sum() == pytest.approx(share * arc, rel=1e-3)
+        image = FilteredBackprojection(RayTransform(geometry, GRID, form="projected"), "hann") @ CENTRED.project(
+            geometry
+        ).astype(np.float32)
+        assert image[CENTRED.core(GRID)].mean() == pytest.approx(CENTRED.density, rel=error)
+
+
+@pytest.mark.parametrize("degrees", [30, 60, 100, 140, 165])
+def test_the_one_gap_of_a_limited_arc_is_cut_even_where_angles_are_random(degrees):
+    arc = scan("parallel", views=120, arc=np.deg2rad(degrees))
+    # A gap that random angles may leave by themselves is filled.
+    for part in (arc, arc.subset(partition(120, 3, "random")[0])) if degrees <= 100 else (arc,):
+        assert ray_weights(find_orbit(part))[:, 0].sum() == pytest.approx(np.deg2rad(degrees), rel=0.12)
+    two = scan("parallel", views=90, arc=np.pi).subset([*range(30), *range(45, 75)])
+    assert ray_weights(find_orbit(two))[:, 0].sum() == pytest.approx(np.pi * 60 / 90)
+
+
+@pytest.mark.parametrize("side", [-1, 1])
+@pytest.mark.parametrize(
+    "geometry",
+    [
+        lambda angles, side: ParallelBeam(angles, 150, 0.5, detector_offset=30.0 * side),
+        lambda angles, side: FanBeam(angles, 150, 0.8, 120.0, 100.0, detector_offset=45.0 * side),
+        lambda angles, side: FanVectors(
+            FanBeam(angles, 150, 0.8, 120.0, 100.0, detector_offset=45.0 * side).vectors(), 150
+        ),
+    ],
+    ids=["parallel", "fan", "vectors"],
+)
+def test_a_full_turn_may_see_the_object_on_one_side(geometry, side, recwarn):
+    scanned = geometry(2 * np.pi * np.arange(120) / 120, side)
+    assert scanned.field_of_view() < GRID.inradius
+    inverse = FilteredBackprojection(RayTransform(scanned, GRID, form="projected"))
+    for body in (DISC, ELLIPSE):
+        image = inverse @ body.project(scanned).astype(np.float32)
+        assert image[body.core(GRID)].mean() == pytest.approx(body.density, rel=0.02)
+        assert image[body.core(GRID)].std() < 0.02 * body.density
+    assert not recwarn.list
+    assert_adjoint(inverse)
+
+
+def test_views_that_do_not_see_the_image_are_warned_of():
+    half = np.pi * np.arange(60) / 60
+    for geometry in (ParallelBeam(half, 60, 0.5), ParallelBeam(half, 150, 0.5, detector_offset=30.0)):
+        inverse = FilteredBackprojection(RayTransform(geometry, GRID))
+        with pytest.warns(UserWarning, match="needs whole views") as raised:
+            inverse @ DISC.project(geometry).astype(np.float32)
+        assert f"radius {geometry.field_of_view():.4g} mm" in str(raised[0].message)
 
 
 def test_matrices_and_view_by_view_are_one_operator(monkeypatch):

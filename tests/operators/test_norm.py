@@ -52,6 +52,14 @@ def test_a_wide_spectrum_without_sign():
     assert norm_bounds(op, seed=4)[1] >= 3
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(("size", "largest"), [(10_000, 1.001), (10_000, 1.01), (250_000, 1.05)])
+def test_one_value_that_stands_out_a_little_is_met(size, largest, dtype):
+    values = np.ones(size, dtype)
+    values[7] = largest
+    assert norm(pylops.Diagonal(values, dtype=dtype)) >= largest * (1 - 1e-6)
+
+
 def test_complex_and_empty_operators():
     assert norm(pylops.MatrixMult(1j * np.eye(3))) == pytest.approx(1, rel=1e-6)
     assert norm(pylops.MatrixMult(np.zeros((3, 2)))) == 0

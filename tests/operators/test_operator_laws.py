@@ -15,6 +15,9 @@ from dipgraph.testing.strategies import OPERATORS, SCANS, ray_transforms
 # 60 cases for each of the four laws below, over 200 for each operator.
 CASES = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 
+# Scans are drawn that do not see their image whole.
+pytestmark = pytest.mark.filterwarnings("ignore:filtered back projection needs whole views")
+
 everyone = pytest.mark.parametrize("operator", sorted(OPERATORS, key=lambda kind: kind.__name__))
 
 

@@ -1,5 +1,8 @@
 """The bridge to torch: values, derivatives of any order, torch.func, precision, and what it refuses."""
 
+import copy
+import pickle
+
 import numpy as np
 import pylops
 import pytest
@@ -7,7 +10,7 @@ import torch
 from torch.autograd import forward_ad, gradcheck, gradgradcheck
 from torch.func import hessian, jacrev, jvp, vjp, vmap
 
-from dipgraph.operators import FanBeam, Gradient, ImageGrid, RayTransform, TorchMap
+from dipgraph.operators import FanBeam, FilteredBackprojection, Gradient, ImageGrid, Mask, RayTransform, TorchMap
 from dipgraph.signatures.errors import InputError
 from dipgraph.testing import assert_batched, assert_gradient, assert_pure
 
@@ -179,3 +182,50 @@ def test_refuses_tensors_it_cannot_take():
     refused("got torch.float16", torch.ones(4, 3, dtype=torch.float16))
     refused("got torch.complex64", torch.ones(4, 3, dtype=torch.complex64))
     refused("'cpu' and got a tensor on 'meta'", torch.ones(4, 3, device="meta"))
+
+
+class Buffered(pylops.LinearOperator):
+    """Twice the input, always in the same array."""
+
+    def __init__(self):
+        super().__init__(dtype="float64", shape=(3, 3))
+        self.buffer = np.zeros(3)
+
+    def _matvec(self, x):
+        self.buffer[:] = 2 * x
+        return self.buffer
+
+    _rmatvec = _matvec
+
+
+@pytest.mark.parametrize("wrap", [lambda op: op, lambda op: 3 * op, lambda op: op.H, lambda op: op @ op])
+def test_results_survive_later_calls_of_an_operator_that_reuses_its_array(wrap):
+    linear = TorchMap(wrap(Buffered()))
+    factor = float(linear(torch.ones(3, dtype=torch.float64))[0])
+    x = torch.arange(1.0, 7.0, dtype=torch.float64).reshape(2, 3)
+    first, second, both = linear(x[0]), linear(x[1]), linear(x)
+    torch.testing.assert_close(torch.stack([first, second]), factor * x)
+    torch.testing.assert_close(both, factor * x)
+    assert_pure(linear, x[0])
+
+
+COPIED = {
+    "assembled": A,
+    "projected": RayTransform(FanBeam(np.linspace(0, 6, 3), 5, 2.0, 40.0, 40.0), ImageGrid((4, 3)), form="projected"),
+    "mask": Mask(np.eye(3)),
+    "filtered back projection": FilteredBackprojection(A),
+    "gradient": Gradient((4, 3)),
+    "composed": 2 * A,
+}
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda op: pickle.loads(pickle.dumps(op))], ids=["copy", "pickle"])
+@pytest.mark.parametrize("name", sorted(COPIED))
+@pytest.mark.filterwarnings("ignore:filtered back projection needs whole views")
+def test_operators_and_maps_can_be_copied(name, copied):
+    op = COPIED[name]
+    x = torch.from_numpy(RANDOM.standard_normal(op.dims))
+    expected = TorchMap(op)(x)
+    torch.testing.assert_close(TorchMap(copied(op))(x), expected)
+    torch.testing.assert_close(copied(TorchMap(op, scale=2.0))(x), 2 * expected)
+    assert copied(TorchMap(op).adjoint).domain_shape == tuple(op.dimsd)

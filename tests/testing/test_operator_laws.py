@@ -135,6 +135,61 @@ def test_wrong_derivatives_are_found():
         assert_gradient(Wrong.apply, POINT)
 
 
+class Factor(torch.autograd.Function):
+    """Twice x, its derivative another factor."""
+
+    @staticmethod
+    def forward(ctx, x, factor):
+        ctx.factor = factor
+        return x * 2
+
+    @staticmethod
+    def backward(ctx, grad):
+        return grad * ctx.factor, None
+
+
+@pytest.mark.parametrize("factor", [0.0, 4.0, -2.0, 2.1])
+def test_wrong_factors_are_found_in_single_precision_and_at_full_size(factor):
+    image = torch.rand(128, 128)
+    assert measure_gradient(lambda x: Factor.apply(x, 2.0), image).ok
+    record = measure_gradient(lambda x: Factor.apply(x, factor), image)
+    assert record.measured == pytest.approx(abs(factor / 2 - 1), rel=0.01)
+
+
+def test_maps_without_derivative():
+    assert measure_gradient(lambda x: torch.ones(3, dtype=x.dtype), POINT).ok
+    with pytest.raises(LawError, match="gradient"):
+        assert_gradient(lambda x: x.detach() ** 2, POINT)
+
+    class Once(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x * 2
+
+        @staticmethod
+        @torch.autograd.function.once_differentiable
+        def backward(ctx, grad):
+            return grad * 2
+
+    assert measure_gradient(Once.apply, POINT, order=1).ok
+    with pytest.raises(LawError, match="second"):
+        assert_gradient(Once.apply, POINT)
+
+
+@pytest.mark.parametrize("scale", [0.0, 1e-8, 1.0, 1e6])
+@pytest.mark.parametrize("power", [1, 2, 3])
+def test_sound_derivatives_pass_wherever_they_are_taken(scale, power):
+    assert assert_gradient(lambda x: x**power, scale * POINT).ok
+    assert assert_gradient(lambda x: (x**power).sum(), scale * POINT).ok
+
+
+@pytest.mark.parametrize("adjoint", [lambda x: -x, lambda x: 0 * x, lambda x: x * np.nan, lambda x: x * 1e6])
+def test_a_wrong_adjoint_leaves_the_operator_linear(adjoint):
+    operator = Faulty(adjoint=adjoint)
+    assert measure_linear(operator).ok
+    assert not measure_adjoint(operator).ok
+
+
 def test_faulty_batches_are_found():
     assert assert_batched(lambda x: x * 2, POINT, vmap=True).ok
     assert not measure_batched(lambda x: x - x.mean(), POINT).ok
@@ -159,3 +214,12 @@ def test_impure_maps_are_found():
     assert "other values" in measure_pure(lambda x: x * x.stride(-1), POINT).detail
     with pytest.raises(LawError, match="pure"):
         assert_pure(lambda x: x.add_(1), POINT)
+    kept = torch.zeros_like(POINT)
+    assert "changes an earlier result" in measure_pure(lambda x: torch.mul(x, 2, out=kept), POINT).detail
+
+    def strided_changed(x):
+        out = x.clone()
+        return out if x.is_contiguous() else (x.mul_(3), out)[1]
+
+    assert "a strided input is changed, a transposed input is changed" in measure_pure(strided_changed, POINT).detail
+    assert assert_pure(lambda x: x * 2, torch.tensor(1.0)).ok

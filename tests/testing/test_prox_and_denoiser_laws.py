@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from dipgraph.signatures.errors import InputError
 from dipgraph.testing import (
     LawError,
     assert_denoiser,
@@ -97,6 +98,52 @@ def test_a_prox_that_is_not_finite_or_leaves_the_domain_is_found():
     assert not measure_prox(lambda v, gamma: v.clamp(0, 1.1), box, POINTS)[0].ok
 
 
+INFINITE = torch.tensor(torch.inf, dtype=torch.float64)
+#: Functionals with a domain: the map, g, and maps that are wrong.
+RESTRICTED = {
+    "positive sum": (
+        lambda v, gamma: (v - gamma).clamp(min=0),
+        lambda x: torch.where((x < 0).any(), INFINITE, x.sum()),
+        [
+            lambda v, gamma: 0 * v,
+            lambda v, gamma: (v - 2 * gamma).clamp(min=0),
+            lambda v, gamma: v.clamp(min=0),
+            lambda v, gamma: v.clone(),
+        ],
+    ),
+    "box": (
+        lambda v, gamma: v.clamp(0, 1),
+        lambda x: torch.where(((x < 0) | (x > 1)).any(), INFINITE, 0 * x.sum()),
+        [lambda v, gamma: v.clamp(0, 0.9), lambda v, gamma: v.clamp(0, 1.01), lambda v, gamma: v.clamp(0.1, 1)],
+    ),
+    "Kullback-Leibler": (
+        lambda v, gamma: (v - gamma + ((v - gamma) ** 2 + 4 * gamma).sqrt()) / 2,
+        lambda x: torch.where((x <= 0).any(), INFINITE, (x - x.clamp(min=1e-300).log()).sum()),
+        [
+            lambda v, gamma: v.clone(),
+            lambda v, gamma: 0 * v,
+            lambda v, gamma: v.abs(),
+            lambda v, gamma: (v - 1.02 * gamma + ((v - 1.02 * gamma) ** 2 + 4.08 * gamma).sqrt()) / 2,
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", sorted(RESTRICTED))
+@pytest.mark.parametrize("shape", [(5, 6), (1, 1, 16, 16)])
+def test_a_restricted_domain_hides_nothing(name, shape):
+    prox, functional, wrong = RESTRICTED[name]
+    points = [torch.randn(shape, generator=torch.Generator().manual_seed(k), dtype=torch.float64) for k in range(3)]
+    assert all(record.measured < 1e-9 for record in assert_prox(prox, functional, points))
+    for other in wrong:
+        assert not measure_prox(other, functional, points)[0].ok
+
+
+def test_no_points_prove_nothing():
+    with pytest.raises(LawError, match="no points"):
+        assert_resolvent(soft, [])
+
+
 def test_an_expansive_prox_is_found_without_its_functional():
     records = measure_prox(lambda v, gamma: 1.1 * v, None, POINTS)
     assert [(record.law, record.ok) for record in records] == [("prox firm", False)]
@@ -139,6 +186,13 @@ def test_faulty_denoisers_are_found():
     assert broken(lambda x: x + torch.rand_like(x)) == {"denoiser keeps the space"}
     with pytest.raises(LawError, match="non-expansive"):
         assert_denoiser(lambda x: 1.2 * smooth(x), IMAGE, sigma=0.3)
+
+
+def test_unknown_laws_and_no_noise_are_refused():
+    with pytest.raises(InputError, match="no law 'nonexpansive'"):
+        assert_denoiser(smooth, IMAGE, sigma=0.3, laws=["nonexpansive"])
+    with pytest.raises(InputError, match="sigma is 0"):
+        measure_denoiser(smooth, IMAGE, sigma=0)
 
 
 def test_properties_that_only_theory_needs_are_reported_not_required():
