@@ -260,9 +260,8 @@ def test_shipped_recipes_refuse_what_they_cannot_do(tmp_path):
     assert "E802 subset.next" in many
     assert "11 subsets of 10 views" in many
     assert "use at most 10" in many
-    ball = only_fault(
-        ["run", "constrained", *tiny, "--set", "inner=2", "--set", "noise=known", "--set", "problem.noise=0"]
-    )
+    other = [*TINY, "--out", str(tmp_path / "b"), "--set", "inner=2"]
+    ball = only_fault(["run", "constrained", *other, "--set", "noise=known", "--set", "problem.noise=0"])
     assert "E803 'radius' is 0; it must be a number, above 0" in ball
     assert not list(tmp_path.rglob("summary.json"))
 

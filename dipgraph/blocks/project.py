@@ -10,12 +10,13 @@ from torch import Tensor
 from dipgraph.blocks.values import Scalar, as_scalar, indicator, member_sums, per_member
 from dipgraph.signatures import block, field, number, vector, word
 
-ROUNDING = 1e-5
-"""What a vector may be longer than the radius, relative to it, and still count as inside."""
+ROUNDING = 32
+"""What a vector may be longer than the radius and still count as inside, in units of rounding, relative to it."""
 
 
 def _if_in_ball(x: Tensor, radius: Scalar, centre: Scalar) -> Tensor:
-    return indicator((member_sums((x - centre).square()).sqrt() <= radius * (1 + ROUNDING)).all())
+    within = radius * (1 + ROUNDING * torch.finfo(x.dtype).eps)
+    return indicator((member_sums((x - centre).square()).sqrt() <= within).all())
 
 
 @block("project.ball", functional=_if_in_ball)
@@ -53,7 +54,7 @@ def ball(
 
 def _if_short(x: Tensor, radius: Scalar, kind: str) -> Tensor:
     lengths = x.abs() if kind == "anisotropic" else torch.linalg.vector_norm(x, dim=-3, keepdim=True)
-    return indicator((lengths <= radius * (1 + ROUNDING)).all())
+    return indicator((lengths <= radius * (1 + ROUNDING * torch.finfo(x.dtype).eps)).all())
 
 
 @block("project.pointwise", functional=_if_short)

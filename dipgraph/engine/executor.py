@@ -80,8 +80,13 @@ class Executor:
         """Run to the end, from the beginning or from where :attr:`frames` say that the run stands."""
         if not self.frames:
             self.frames.append(Frame("", 1))
-        with torch.no_grad():
-            yield from self._body(self.machine.calls, 0)
+        steps = self._body(self.machine.calls, 0)
+        while True:
+            with torch.no_grad():  # not around the yield: between steps the caller's own mode holds
+                frame = next(steps, None)
+            if frame is None:
+                break
+            yield frame
         self.frames.pop()
 
     def state_dict(self) -> dict[str, Any]:

@@ -78,3 +78,10 @@ def test_the_cores_of_the_machine_bound_the_threads() -> None:
     Options(threads=os.cpu_count())
     with pytest.raises(DipgraphError, match=f"from 1 to {os.cpu_count()}"):
         Options(threads=(os.cpu_count() or 1) + 1)
+
+
+def test_between_steps_gradients_are_the_callers_affair() -> None:
+    settings = {"gradient_steps": 3, "channels": 2, "scales": 2, "problem.size": 16}
+    for _ in dipgraph.iterate("vanilla", "denoise", settings=settings):
+        assert torch.is_grad_enabled()
+    assert torch.is_grad_enabled()
