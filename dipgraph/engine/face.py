@@ -41,7 +41,8 @@ def split_settings(settings: Settings | None) -> tuple[list[Setting], dict[str, 
     return mine, theirs
 
 
-def _problem(problem: str | Path | Problem, settings: Mapping[str, str]) -> Problem:
+def problem_of(problem: str | Path | Problem, settings: Mapping[str, str]) -> Problem:
+    """The problem itself or the one that a file describes; settings are refused where there is no file to set."""
     if not isinstance(problem, Problem):
         return load_problem(problem, settings)
     refuse_settings(settings, "the problem is built already")
@@ -83,7 +84,7 @@ def check(
         return found
     program = settle_recipe(loaded, registry(), preset, mine)
     try:
-        Run(program, _problem(problem, theirs), Options(device="cpu"))
+        Run(program, problem_of(problem, theirs), Options(device="cpu"))
     except Faults as faults:
         return order([*faults.faults, *found])
     return found
@@ -106,7 +107,7 @@ def start(
     mine, theirs = split_settings(settings)
     program = settle_recipe(loaded, registry(), preset, mine)
     options = Options(device, seed, threads, run_on, dtype)
-    return Run(program, _problem(problem, theirs), options)
+    return Run(program, problem_of(problem, theirs), options)
 
 
 def iterate(

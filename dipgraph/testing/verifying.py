@@ -13,9 +13,8 @@ from rich.table import Table
 
 from dipgraph.blocks import registry
 from dipgraph.data.problem import Problem
-from dipgraph.data.problem_file import load_problem
 from dipgraph.data.shipped import load_recipe
-from dipgraph.engine.face import Settings, split_settings
+from dipgraph.engine.face import Settings, problem_of, split_settings
 from dipgraph.engine.run import Options, Run
 from dipgraph.language import Recipe, Setting, settle_recipe
 from dipgraph.signatures.errors import InputError
@@ -123,5 +122,5 @@ def _start(
             f"the expansion allowed is {expansion:g}", where="expansion", remedy="give a Lipschitz constant, at least 1"
         )
     program = settle_recipe(load_recipe(recipe), registry(), preset, list(settings))
-    given: Any = problem if isinstance(problem, Problem) else load_problem(problem, of_problem)
+    given: Any = problem_of(problem, of_problem)
     return Run(program, given, options)

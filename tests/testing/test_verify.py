@@ -20,6 +20,7 @@ from dipgraph.engine.probe import Probe
 from dipgraph.engine.run import Options, Run
 from dipgraph.language import settle_recipe
 from dipgraph.signatures import REGISTRY, STREAM, number, vector
+from dipgraph.signatures.errors import DipgraphError
 from dipgraph.testing.run_laws import EXPANSION
 
 SIDE = 16
@@ -107,7 +108,7 @@ def test_a_mis_scaled_adjoint_is_found_and_its_scale_said(scale: float) -> None:
 
 
 def test_the_command_says_the_scale_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dipgraph.testing.verifying.load_problem", lambda *_: blurring(4.0))
+    monkeypatch.setattr("dipgraph.engine.face.load_problem", lambda *_: blurring(4.0))
     small = ["--set", "channels=2", "--set", "scales=2"]
     said = called("vanilla", *small, code=1)
     assert "A, adjoint: BROKEN: scale 0.25" in said
@@ -311,3 +312,9 @@ def test_a_probe_leaves_state_and_random_streams_as_they_were(blocks: Any) -> No
             pass
         images.append(run.result().image)
     assert np.array_equal(*images)
+
+
+def test_settings_of_a_problem_that_is_built_are_refused() -> None:
+    problem = dipgraph.load_problem("denoise", {"size": SIDE})
+    with pytest.raises(DipgraphError, match="built already"):
+        dipgraph.verify("vanilla", problem, settings={"problem.size": 3})
