@@ -18,6 +18,7 @@ from click.testing import CliRunner
 
 from dipgraph.cli import guarded, main
 from dipgraph.data.shipped import shipped
+from tests.command_line import call
 
 TINY = ["--set", "gradient_steps=4", "--set", "channels=4", "--set", "scales=2",
         "--set", "problem.size=32", "--set", "problem.views=10"]  # fmt: skip
@@ -37,16 +38,6 @@ steps:
 track: x
 returns: {image: x}
 """
-
-
-def call(*arguments: str, code: int = 0) -> str:
-    """The output of a command that ends with the code; never a traceback."""
-    result = CliRunner().invoke(main, list(arguments))
-    assert "Traceback" not in result.output
-    if result.exception is not None and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    assert result.exit_code == code, result.output
-    return result.output
 
 
 @pytest.fixture(scope="module")

@@ -41,8 +41,8 @@ def split_settings(settings: Settings | None) -> tuple[list[Setting], dict[str, 
     return mine, theirs
 
 
-def problem_of(problem: str | Path | Problem, settings: Mapping[str, str]) -> Problem:
-    """The problem itself or the one that a file describes; settings are refused where there is no file to set."""
+def _problem(problem: str | Path | Problem, settings: Mapping[str, str]) -> Problem:
+    """The problem itself, or the one that a file describes; settings are refused where there is no file to set."""
     if not isinstance(problem, Problem):
         return load_problem(problem, settings)
     refuse_settings(settings, "the problem is built already")
@@ -84,7 +84,7 @@ def check(
         return found
     program = settle_recipe(loaded, registry(), preset, mine)
     try:
-        Run(program, problem_of(problem, theirs), Options(device="cpu"))
+        Run(program, _problem(problem, theirs), Options(device="cpu"))
     except Faults as faults:
         return order([*faults.faults, *found])
     return found
@@ -107,7 +107,7 @@ def start(
     mine, theirs = split_settings(settings)
     program = settle_recipe(loaded, registry(), preset, mine)
     options = Options(device, seed, threads, run_on, dtype)
-    return Run(program, problem_of(problem, theirs), options)
+    return Run(program, _problem(problem, theirs), options)
 
 
 def iterate(

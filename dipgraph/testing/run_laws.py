@@ -20,6 +20,7 @@ from dipgraph.engine.run import Run
 from dipgraph.graph import Operation
 from dipgraph.operators import TorchMap
 from dipgraph.signatures.block import Signature
+from dipgraph.signatures.errors import InputError
 from dipgraph.signatures.ports import LossKind
 from dipgraph.signatures.spaces import Map
 from dipgraph.testing import denoiser_laws
@@ -87,7 +88,16 @@ def verify_run(run: Run, *, expansion: float = EXPANSION) -> Iterator[Finding]:
         The run.
     expansion
         The Lipschitz constant allowed of a denoiser.
+
+    Raises
+    ------
+    InputError
+        If the expansion allowed is below 1.
     """
+    if not expansion >= 1:
+        raise InputError(
+            f"the expansion allowed is {expansion:g}", where="expansion", remedy="give a Lipschitz constant, at least 1"
+        )
     probe = Probe(run)
     for name, linear in _linear_maps(probe):
         yield from _operator(name, linear, run)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
-from typing import Any
 
 import torch
 from rich.console import Console
@@ -13,11 +12,11 @@ from rich.table import Table
 
 from dipgraph.blocks import registry
 from dipgraph.data.problem import Problem
+from dipgraph.data.problem_file import load_problem
 from dipgraph.data.shipped import load_recipe
-from dipgraph.engine.face import Settings, problem_of, split_settings
+from dipgraph.engine.face import Settings, start
 from dipgraph.engine.run import Options, Run
 from dipgraph.language import Recipe, Setting, settle_recipe
-from dipgraph.signatures.errors import InputError
 from dipgraph.testing.run_laws import EXPANSION, Finding, theory, verify_run
 
 
@@ -58,8 +57,7 @@ def verify(
     >>> all(finding.ok for finding in dipgraph.verify("tv", "denoise", settings={"problem.size": 16, "scales": 2}))
     True
     """
-    mine, theirs = split_settings(settings)
-    run = _start(recipe, problem, mine, theirs, preset, Options(device, seed, dtype=dtype), expansion)
+    run = start(recipe, problem, preset=preset, settings=settings, device=device, seed=seed, dtype=dtype)
     return list(verify_run(run, expansion=expansion))
 
 
@@ -75,7 +73,8 @@ def verify_and_report(
     expansion: float,
 ) -> bool:
     """Print law, measured, bound and verdict for each part of a run; whether nothing is at fault."""
-    run = _start(recipe, problem, settings, of_problem, preset, Options(device, seed), expansion)
+    program = settle_recipe(load_recipe(recipe), registry(), preset, list(settings))
+    run = Run(program, load_problem(problem, of_problem), Options(device, seed))
     console = Console(highlight=False)
     with console.status("measuring"):
         findings = list(verify_run(run, expansion=expansion))
@@ -106,21 +105,3 @@ def table(findings: Iterable[Finding], title: str) -> Table:
             made.add_row("" if number else part, law, *numbers, finding.verdict, style=style)
         made.add_section()
     return made
-
-
-def _start(
-    recipe: str | Path | Recipe,
-    problem: str | Path | Problem,
-    settings: Sequence[Setting],
-    of_problem: Mapping[str, str],
-    preset: str | None,
-    options: Options,
-    expansion: float,
-) -> Run:
-    if not expansion >= 1:
-        raise InputError(
-            f"the expansion allowed is {expansion:g}", where="expansion", remedy="give a Lipschitz constant, at least 1"
-        )
-    program = settle_recipe(load_recipe(recipe), registry(), preset, list(settings))
-    given: Any = problem_of(problem, of_problem)
-    return Run(program, given, options)

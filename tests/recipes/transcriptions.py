@@ -92,7 +92,8 @@ def geometric(first: float, last: float, k: int, count: int) -> float:
     return float(np.geomspace(first, last, count)[k - 1])
 
 
-def tv_hqs(g: Small, p: SimpleNamespace, drawn: Drawn) -> Found:
+def half_quadratic(g: Small, p: SimpleNamespace, drawn: Drawn, towards: Callable[[Array, float], Array]) -> Found:
+    """Network and image in turn, u being drawn `towards` what the strength of the iteration makes of x."""
     z, u = drawn[-1]["z"], np.zeros(PIXELS)
     f = Linear(z)
     for k in range(1, p.outer + 1):
@@ -100,8 +101,12 @@ def tv_hqs(g: Small, p: SimpleNamespace, drawn: Drawn) -> Found:
         for _ in range(p.inner):
             f.descend(misfit(g, f(z)) + p.lam / alpha * (f(z) - u), z, p.rate)
         x = f(z)
-        u = tv_prox(x, alpha)
+        u = towards(x, alpha)
     return {"x": x, "u": u}
+
+
+def tv_hqs(g: Small, p: SimpleNamespace, drawn: Drawn) -> Found:
+    return half_quadratic(g, p, drawn, tv_prox)
 
 
 def wtv_admm(g: Small, p: SimpleNamespace, drawn: Drawn) -> Found:
@@ -170,15 +175,7 @@ def deep_red(g: Small, p: SimpleNamespace, drawn: Drawn) -> Found:
 
 
 def hqs_denoiser(g: Small, p: SimpleNamespace, drawn: Drawn) -> Found:
-    z, u = drawn[-1]["z"], np.zeros(PIXELS)
-    f = Linear(z)
-    for k in range(1, p.outer + 1):
-        alpha = geometric(p.alpha_1, p.alpha_K, k, p.outer)
-        for _ in range(p.inner):
-            f.descend(misfit(g, f(z)) + p.lam / alpha * (f(z) - u), z, p.rate)
-        x = f(z)
-        u = smoothed(x, alpha if p.strength == "noise" else np.sqrt(alpha))
-    return {"x": x, "u": u}
+    return half_quadratic(g, p, drawn, lambda x, alpha: smoothed(x, alpha if p.strength == "noise" else np.sqrt(alpha)))
 
 
 def admm_denoiser(g: Small, p: SimpleNamespace, drawn: Drawn) -> Found:

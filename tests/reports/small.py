@@ -6,9 +6,7 @@ import os
 from pathlib import Path
 
 import tifffile
-from click.testing import CliRunner
 
-from dipgraph.cli import main
 from dipgraph.data.shipped import load_recipe
 from tests.engine.resumed import RECIPES
 
@@ -37,16 +35,6 @@ def written(folder: Path, name: str) -> str:
     path = folder / f"{name.replace(' ', '_')}.yaml"
     path.write_text(RECIPES[name])
     return str(path)
-
-
-def call(*arguments: str, code: int = 0) -> str:
-    """The output of a command that ends with the code; never a traceback."""
-    result = CliRunner().invoke(main, list(arguments))
-    assert "Traceback" not in result.output
-    if result.exception is not None and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    assert result.exit_code == code, result.output
-    return result.output
 
 
 def delivered(folder: Path) -> bytes:

@@ -15,7 +15,8 @@ from dipgraph.engine import files
 from dipgraph.engine.schedule import Schedule
 from dipgraph.reports.progress import Bars
 from dipgraph.signatures.errors import InputError
-from tests.reports.small import TINY, call, delivered, half_written, written
+from tests.command_line import call
+from tests.reports.small import TINY, delivered, half_written, written
 
 EVERY = ["--checkpoint-every", "2"]
 

@@ -13,8 +13,9 @@ import torch
 from dipgraph.engine.checkpoint import Checkpoints
 from dipgraph.engine.executor import Executor
 from dipgraph.engine.record import DivergedError
+from tests.command_line import call
 from tests.engine.small import start
-from tests.reports.small import TINY, call, short
+from tests.reports.small import TINY, short
 
 BLOWS_UP = """recipe: 1
 steps:

@@ -11,7 +11,8 @@ import tifffile
 
 from dipgraph.reports.folder import stems
 from dipgraph.reports.lock import locked
-from tests.reports.small import TINY, call
+from tests.command_line import call
+from tests.reports.small import TINY
 
 WALK = """recipe: 1
 steps:

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.reports.small import call, delivered, half_written, recipes
+from tests.command_line import call
+from tests.reports.small import delivered, half_written, recipes
 from tests.reports.victim import run_until
 
 KINDS = ("step", "write", "before renaming", "after renaming")

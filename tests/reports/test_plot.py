@@ -16,7 +16,8 @@ from PIL import Image
 from dipgraph.reports.curves import draw_curves
 from dipgraph.reports.ended import read_ended
 from dipgraph.reports.sheet import bar_length, draw_sheet
-from tests.reports.small import TINY, call, written
+from tests.command_line import call
+from tests.reports.small import TINY, written
 
 
 @pytest.fixture(scope="module")

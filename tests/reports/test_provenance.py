@@ -14,7 +14,8 @@ import dipgraph
 from dipgraph.data.references import bibliography, entries
 from dipgraph.data.shipped import shipped
 from dipgraph.reports.progress import Bars
-from tests.reports.small import TINY, call, delivered, short, written
+from tests.command_line import call
+from tests.reports.small import TINY, delivered, short, written
 
 
 @pytest.mark.slow

@@ -13,9 +13,10 @@ from dipgraph.engine.run import Run
 from dipgraph.reports.news import News
 from dipgraph.reports.progress import Bars
 from dipgraph.reports.tensorboard import TensorBoard
+from tests.command_line import call
 from tests.engine.resumed import RECIPES
 from tests.engine.small import start
-from tests.reports.small import TINY, call, delivered, written
+from tests.reports.small import TINY, delivered, written
 
 QUIETLY = TINY[:-1]
 SPLIT = "a split with a stop"

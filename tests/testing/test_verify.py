@@ -108,7 +108,7 @@ def test_a_mis_scaled_adjoint_is_found_and_its_scale_said(scale: float) -> None:
 
 
 def test_the_command_says_the_scale_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dipgraph.engine.face.load_problem", lambda *_: blurring(4.0))
+    monkeypatch.setattr("dipgraph.testing.verifying.load_problem", lambda *_: blurring(4.0))
     small = ["--set", "channels=2", "--set", "scales=2"]
     said = called("vanilla", *small, code=1)
     assert "A, adjoint: BROKEN: scale 0.25" in said
