@@ -109,7 +109,7 @@ class Split(NamedTuple):
 @block("rays.split")
 def split(
     of: Annotated[Grid, SpaceKind("V")],
-    hold: Annotated[Scalar, number(above=0, below=1)],
+    hold: Annotated[Scalar, number(min=0, below=1)],
     stream: Annotated[torch.Generator, STREAM],
     by: Annotated[str, word("rays", "views")] = "rays",
 ) -> Split:
@@ -120,7 +120,7 @@ def split(
     of
         The data's space, ``Y``: its first axis counts the views.
     hold
-        The share held out; at least one ray or view is, and one is not.
+        The share held out: above 0 at least one ray or view is, and one is not; 0 holds nothing out.
     stream
         The step's random numbers.
     by
@@ -130,11 +130,17 @@ def split(
     -------
     Split
         Maps ``kept`` and ``held`` from the data to each part: vectors of rays in their old order, or of whole views.
+        With ``hold: 0`` the first keeps everything, and what the second gives is empty, of norm 0.
+
+    Notes
+    -----
+    Both only select: what is not selected reaches neither an output nor a gradient, be it NaN. The choice is drawn from the
+    step's own stream, so that one seed holds out the same rays always. Cost: a copy of the part at each use.
     """
     units = math.prod(of.shape) if by == "rays" else of.shape[0]
-    if units < 2:
+    if units < 2 and hold > 0:
         raise InputError(f"data of shape {of.shape} cannot be split by {by}: there is only one", where="rays.split")
-    count = min(max(round(float(hold) * units), 1), units - 1)
+    count = min(max(round(float(hold) * units), 1), units - 1) if hold > 0 else 0
     order = torch.randperm(units, generator=stream, device=stream.device)
     parts = (order[count:].sort().values, order[:count].sort().values)
     if by == "rays":

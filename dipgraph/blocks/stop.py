@@ -7,11 +7,21 @@ from typing import Annotated, ClassVar, NamedTuple
 import torch
 from torch import Tensor
 
+from dipgraph.blocks.lowest import UNCHANGED, Lowest
 from dipgraph.blocks.values import Scalar, as_scalar
-from dipgraph.signatures import SWITCH, block, number, vector, whole
+from dipgraph.signatures import SWITCH, Verdict, block, number, vector, whole
 
 
-@block("stop.flat", resets=True, differentiable=False)
+class FlatStop(NamedTuple):
+    """What the stopper says of the numbers so far."""
+
+    done: Annotated[Tensor, SWITCH]
+    score: Annotated[Tensor, number(min=0)]
+    when: Annotated[Tensor, whole(min=1)]
+    verdict: Annotated[Tensor, whole(min=0)]
+
+
+@block("stop.flat", resets=True, differentiable=False, score="the change of {watch}")
 class FlatStopper:
     """Stop where a number has settled.
 
@@ -26,12 +36,18 @@ class FlatStopper:
 
     Returns
     -------
-    Tensor
-        Whether ``|w_k − w_(k−1)| ≤ tolerance·|w_(k−1)|`` held for the last ``patience`` iterations. Stays on the
-        device.
+    FlatStop
+        ``done``: whether the number stayed for the last ``patience`` iterations; ``score``: the relative change now,
+        infinite at first; ``when``: the present iteration, from 1; ``verdict``: see the page on stopping. It keeps no
+        image: what has settled is the present one.
+
+    Notes
+    -----
+    The number stays where ``|w_k − w_(k−1)| ≤ tolerance·|w_(k−1)|``. Nothing waits for the device. Memory: three
+    numbers.
     """
 
-    state: ClassVar[tuple[str, ...]] = ("previous", "settled")
+    state: ClassVar[tuple[str, ...]] = ("seen", "previous", "settled", "constant")
 
     def __init__(
         self,
@@ -43,19 +59,35 @@ class FlatStopper:
 
     def reset(self) -> None:
         """Forget the past."""
-        self.previous: Tensor | None = None
-        self.settled: Tensor | None = None
+        self.seen = 0
+        nothing = torch.zeros(())
+        self.previous = nothing
+        self.settled = nothing
+        """How many times in a row the number has stayed."""
+        self.constant = nothing
+        """Whether it has never changed."""
 
-    def __call__(self, watch: Annotated[Scalar, number()]) -> Annotated[Tensor, SWITCH]:
+    def __call__(self, watch: Annotated[Scalar, number()]) -> FlatStop:
         """Look at the next number."""
-        value = torch.as_tensor(watch).detach().clone()
-        if self.previous is None or self.settled is None:
+        value = torch.as_tensor(watch).detach().double()
+        if not self.seen:
+            self.previous = torch.full_like(value, torch.nan)
             self.settled = torch.zeros_like(value, dtype=torch.int64)
-        else:
-            stays = (value - self.previous).abs() <= self.tolerance * self.previous.abs()
-            self.settled = torch.where(stays, self.settled + 1, 0)
+            self.constant = torch.ones_like(value, dtype=torch.bool)
+        self.seen += 1
+        moved = (value - self.previous).abs()
+        stays = moved <= self.tolerance * self.previous.abs()
+        self.settled = torch.where(stays, self.settled + 1, 0)
+        if self.seen > 1:
+            self.constant = self.constant & (moved <= UNCHANGED * self.previous.abs())
+        share = torch.where(moved == 0, 0.0, moved / self.previous.abs())
         self.previous = value
-        return self.settled >= self.patience
+        done = self.settled >= self.patience
+        said = torch.where(done, int(Verdict.SETTLED), int(Verdict.WATCHING))
+        said = torch.where(done & self.constant, int(Verdict.CONSTANT), said)
+        said = torch.where(torch.isfinite(value), said, int(Verdict.NOT_FINITE))
+        score = torch.nan_to_num(share, nan=torch.inf, posinf=torch.inf)
+        return FlatStop(done, score, torch.full_like(self.settled, self.seen), said)
 
 
 class RiseStop(NamedTuple):
@@ -65,10 +97,11 @@ class RiseStop(NamedTuple):
     best: Annotated[Tensor, vector("V")]
     score: Annotated[Tensor, number()]
     when: Annotated[Tensor, whole(min=1)]
+    verdict: Annotated[Tensor, whole(min=0)]
 
 
-@block("stop.rise", resets=True, differentiable=False)
-class RiseStopper:
+@block("stop.rise", resets=True, differentiable=False, score="{watch}")
+class RiseStopper(Lowest):
     """Stop where a number no longer falls: the error on held-out data, say.
 
     Parameters
@@ -76,7 +109,7 @@ class RiseStopper:
     patience
         Iterations p to wait for a new lowest value.
     factor
-        Share of the lowest value so far that a new one has to fall below.
+        Share δ of the lowest value so far that a new one has to fall below.
     watch
         The number w_k.
     keep
@@ -86,43 +119,37 @@ class RiseStopper:
     -------
     RiseStop
         ``done``: whether more than p iterations have passed since the lowest value; ``best``: the image kept then;
-        ``score``: the lowest value; ``when``: its iteration, from 1.
+        ``score``: the number now; ``when``: the iteration of ``best``, from 1; ``verdict``: see the page on stopping.
 
     Notes
     -----
-    Iteration k is a new best where ``w_k < factor·w_best``; the first is one. NaN never is. Nothing waits for the
-    device.
+    Iteration k is a new lowest where ``w_k < δ·w_best``; NaN and infinite values never are. Until one improves on the
+    first, ``best`` is the present image. A number that is 0 from the beginning, such as a norm of held-out data where
+    none are, is not watched: ``done`` stays false and ``best`` is the present image. Nothing waits for the device.
+    Memory: one image.
     """
 
-    state: ClassVar[tuple[str, ...]] = ("seen", "best", "score", "index")
+    state: ClassVar[tuple[str, ...]] = (*Lowest.state, "idle")
 
     def __init__(
         self,
         patience: Annotated[int, whole(min=1)] = 100,
         factor: Annotated[float, number(above=0, max=1)] = 1.0,
     ) -> None:
-        self.patience, self.factor = patience, factor
-        self.reset()
+        super().__init__(patience, factor)
 
     def reset(self) -> None:
         """Forget the past."""
-        self.seen = 0
-        self.best: Tensor | None = None
-        self.score: Tensor | None = None
-        self.index: Tensor | None = None
+        super().reset()
+        self.idle = torch.zeros(())
+        """Whether every number so far was 0."""
 
     def __call__(
         self, watch: Annotated[Scalar, number()], keep: Annotated[Tensor, vector("V", single=True)]
     ) -> RiseStop:
         """Look at the next number."""
         value = as_scalar(watch, keep.new_empty((), dtype=torch.float64)).detach()
-        self.seen += 1
-        if self.best is None or self.score is None or self.index is None:
-            self.best, self.score = keep.clone(), torch.nan_to_num(value, nan=torch.inf, posinf=torch.inf)
-            self.index = torch.full((), self.seen, dtype=torch.int64, device=keep.device)
-        else:
-            better = value < self.factor * self.score
-            self.best = torch.where(better, keep, self.best)
-            self.score = torch.where(better, value, self.score)
-            self.index = torch.where(better, self.seen, self.index)
-        return RiseStop(self.seen - self.index > self.patience, self.best, self.score, self.index)
+        zero = value == 0
+        self.idle = self.idle & zero if self.seen else zero
+        judged = self.judge(value, keep, idle=self.idle)
+        return RiseStop(judged.done, judged.best, value, judged.when, judged.verdict)

@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar, NamedTuple
 import torch
 from torch import Tensor
 
+from dipgraph.blocks.lowest import Lowest
 from dipgraph.signatures import SWITCH, block, number, vector, whole
 
 
@@ -17,10 +18,11 @@ class VarianceStop(NamedTuple):
     best: Annotated[Tensor, vector("V")]
     score: Annotated[Tensor, number(min=0)]
     when: Annotated[Tensor, whole(min=1)]
+    verdict: Annotated[Tensor, whole(min=0)]
 
 
-@block("stop.variance", resets=True, differentiable=False)
-class VarianceStopper:
+@block("stop.variance", resets=True, differentiable=False, score="the windowed variance of {watch}")
+class VarianceStopper(Lowest):
     """Stop where the iterates vary least over a window, before they start to fit the noise.
 
     Parameters
@@ -39,17 +41,17 @@ class VarianceStopper:
     VarianceStop
         ``done``: whether more than p iterations have passed since the best; ``best``: the iterate at the best, the
         end of its window; ``score``: the variance now, infinite before the first window is full; ``when``: the
-        number of the best iterate, from 1.
+        number of the best iterate, from 1; ``verdict``: see the page on stopping.
 
     Notes
     -----
     ``VAR(k) = 1/W Σ ‖x_j − m‖²``, j from k − W + 1 to k and m their mean. Iterate k is a new best where ``VAR(k) <
-    δ·VAR(best)``; the first full window is one. ``done`` where ``k > k_best + p``. Before the first window is full,
-    ``best`` is the present iterate and ``done`` false.
+    δ·VAR(best)``; the first full window is one. ``done`` where ``k > k_best + p``. Before the first window is full
+    ``done`` is false, and until a window varies less than the first, ``best`` is the present iterate.
 
     The mean and the sum of squares are updated by Welford's recurrence in double precision, at the cost of one iterate
     and not of W of them, and computed afresh once every W iterations, so that no rounding error lasts longer than that.
-    Nothing waits for the device. Memory: W iterates.
+    Nothing waits for the device. Memory: W + 1 iterates, and one in double precision.
 
     The survey finds the rule "severely suboptimal" for tomography: it stops late, 2.5 dB below the peak for the plain
     method.
@@ -60,7 +62,7 @@ class VarianceStopper:
     sums of squares and products*, Technometrics 4, 1962.
     """
 
-    state: ClassVar[tuple[str, ...]] = ("seen", "history", "mean", "spread", "best", "lowest", "index")
+    state: ClassVar[tuple[str, ...]] = (*Lowest.state, "history", "mean", "spread")
 
     def __init__(
         self,
@@ -68,51 +70,39 @@ class VarianceStopper:
         patience: Annotated[int, whole(min=1)] = 1000,
         factor: Annotated[float, number(above=0, max=1)] = 0.99,
     ) -> None:
-        self.window, self.patience, self.factor = window, patience, factor
-        self.reset()
+        self.window = window
+        super().__init__(patience, factor)
 
     def reset(self) -> None:
         """Forget the past."""
-        self.seen = 0
+        super().reset()
         self.history: Tensor | None = None
         self.mean: Tensor | None = None
         self.spread: Tensor | None = None
-        self.best: Tensor | None = None
-        self.lowest: Tensor | None = None
-        self.index: Tensor | None = None
 
     def __call__(self, watch: Annotated[Tensor, vector("V", single=True)]) -> VarianceStop:
         """Look at the next iterate."""
-        variance = self._variance(watch)
-        if self.best is None or self.lowest is None or self.index is None or self.seen <= self.window:
-            self.best, self.lowest = watch.clone(), variance
-            self.index = torch.full((), self.seen, dtype=torch.int64, device=watch.device)
-        else:
-            better = variance < self.factor * self.lowest
-            self.best = torch.where(better, watch, self.best)
-            self.lowest = torch.where(better, variance, self.lowest)
-            self.index = torch.where(better, self.seen, self.index)
-        # Before the first window is full the index is the present iterate's: nothing is done then.
-        done = self.seen - self.index > self.patience
-        return VarianceStop(done, self.best, variance, self.index)
+        number = self.seen + 1
+        variance = self._variance(watch, number)
+        judged = self.judge(variance, watch, idle=number < self.window)
+        return VarianceStop(judged.done, judged.best, variance, judged.when, judged.verdict)
 
-    def _variance(self, watch: Tensor) -> Tensor:
-        """Take the iterate into the window; the variance over it, infinite until it is full."""
+    def _variance(self, watch: Tensor, number: int) -> Tensor:
+        """Take the iterate of that number into the window; the variance over it, infinite until it is full."""
         if self.history is None or self.mean is None or self.spread is None:
             self.history = watch.new_zeros(self.window, *watch.shape)
             self.mean = watch.double()
             self.spread = self.mean.new_zeros(())
-        place = self.seen % self.window
+        place = (number - 1) % self.window
         new, old = watch.double(), self.history[place].to(torch.float64, copy=True)
         self.history[place] = watch
-        self.seen += 1
         if place == self.window - 1:
             self._start_afresh()
-        elif self.seen > self.window:
+        elif number > self.window:
             mean = self.mean + (new - old) / self.window
             self.spread = self.spread + ((new - old) * (new - mean + old - self.mean)).sum()
             self.mean = mean
-        if self.seen < self.window:
+        if number < self.window:
             return torch.full_like(self.spread, torch.inf)
         return self.spread.clamp(min=0) / self.window
 

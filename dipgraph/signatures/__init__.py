@@ -20,9 +20,10 @@ from dipgraph.signatures.ports import (
     word,
 )
 from dipgraph.signatures.spaces import GIVEN, G, Space, X, Y
+from dipgraph.signatures.verdict import Verdict
 
 __all__ = [
     "FILE", "GIVEN", "INPUTS", "LOSS", "NETWORK", "OPTIMISER", "PARAMETERS", "REGISTRY", "SETTING", "STREAM", "SWITCH",
-    "DipgraphError", "G", "GeometryError", "InputError", "MissingExtra", "Output", "Port", "Signature", "Space", "X",
-    "Y", "block", "field", "linear_map", "number", "vector", "whole", "word",
+    "DipgraphError", "G", "GeometryError", "InputError", "MissingExtra", "Output", "Port", "Signature", "Space",
+    "Verdict", "X", "Y", "block", "field", "linear_map", "number", "vector", "whole", "word",
 ]  # fmt: skip

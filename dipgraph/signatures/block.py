@@ -64,6 +64,8 @@ class Signature:
     resets: bool = False
     differentiable: bool = True
     functional: Callable[..., Any] | None = None
+    score: str = ""
+    """What the output ``score`` is, in words; ``{port}`` stands for what the recipe wires to that port."""
 
     @property
     def family(self) -> str:
@@ -105,7 +107,12 @@ REGISTRY: dict[str, Signature] = {}
 
 
 def block(
-    name: str, *, resets: bool = False, differentiable: bool = True, functional: Callable[..., Any] | None = None
+    name: str,
+    *,
+    resets: bool = False,
+    differentiable: bool = True,
+    functional: Callable[..., Any] | None = None,
+    score: str = "",
 ) -> Callable[[T], T]:
     """Declare a function or class as the block ``family.name``.
 
@@ -120,11 +127,14 @@ def block(
     functional
         For a proximal map, where it is known: the h of ``argmin over x of ½‖x − of‖² + h(x)``, as a function of x and
         of those of the block's other arguments that it names. Tests and `dipgraph verify` hold the block against it.
+    score
+        For a stopper: what its output ``score`` is, in words, for the explanation of where a run stopped; ``{watch}``
+        stands for what the recipe wires to the port ``watch``.
     """
 
     def declare(thing: T) -> T:
         signature = read_signature(name, thing, resets=resets, differentiable=differentiable)
-        REGISTRY[name] = replace(signature, functional=functional)
+        REGISTRY[name] = replace(signature, functional=functional, score=score)
         return thing
 
     return declare

@@ -102,3 +102,25 @@ def test_selections_are_linear_maps_with_derivatives() -> None:
     np.testing.assert_array_equal(kept.op @ one.numpy().ravel(), kept(one).numpy())
     p = torch.rand(*kept.codomain_shape, dtype=torch.float64)
     np.testing.assert_array_equal(kept.adjoint.op @ p.numpy(), kept.adjoint(p).numpy())
+
+
+@pytest.mark.parametrize("by", ["rays", "views"])
+@pytest.mark.parametrize("shape", [(4, 5), (1, 1)])
+def test_nothing_may_be_held_out(shape: tuple[int, int], by: str) -> None:
+    kept, held = split(SimpleNamespace(shape=shape), 0.0, stream(), by)
+    y = torch.rand(2, 1, *shape)
+    assert torch.equal(kept(y).flatten(), y.flatten())
+    assert held(y).numel() == 0
+    assert torch.linalg.vector_norm(held(y)) == 0
+    assert torch.equal(kept.adjoint(kept(y)), y)
+    assert torch.equal(held.adjoint(held(y)), torch.zeros_like(y))
+    assert (held.op @ y[0, 0].numpy().ravel()).size == 0
+
+
+def test_what_is_held_out_reaches_nothing_be_it_nan() -> None:
+    kept, held = split(SimpleNamespace(shape=(6, 5)), 0.2, stream())
+    y = torch.rand(1, 1, 6, 5)
+    spoilt = torch.where(held.adjoint(held(torch.ones_like(y))) == 1, torch.nan, y).requires_grad_()
+    assert torch.equal(kept(spoilt), kept(y))
+    (slope,) = torch.autograd.grad(kept(spoilt).square().sum(), spoilt)
+    assert torch.equal(slope, kept.adjoint(2 * kept(y)))

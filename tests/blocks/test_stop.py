@@ -14,8 +14,8 @@ from dipgraph.blocks.stop_variance import VarianceStopper
 
 
 def rule(sequence: np.ndarray, window: int, patience: int, factor: float) -> list[tuple[bool, int, float]]:
-    """Algorithm 2 of the survey, with the whole window looked at each time."""
-    lowest, best, said = np.inf, 0, []
+    """Algorithm 2 of the survey, with the whole window looked at each time; until there is a better one, the present."""
+    lowest, first, best, said = np.inf, np.inf, 0, []
     for k in range(1, len(sequence) + 1):
         if k < window:
             said.append((False, k, np.inf))
@@ -23,8 +23,10 @@ def rule(sequence: np.ndarray, window: int, patience: int, factor: float) -> lis
         past = sequence[k - window : k].astype(np.float64)
         variance = ((past - past.mean(0)) ** 2).sum() / window
         if k == window or variance < factor * lowest:
+            first = variance if k == window else first
             lowest, best = variance, k
-        said.append((k > best + patience, best, variance))
+        kept = best if lowest < first else k
+        said.append((k > best + patience, kept, variance))
     return said
 
 
@@ -85,8 +87,9 @@ def test_rise_rule(patience: int, factor: float, seed: int) -> None:
         if k == 1 or value < factor * lowest:
             lowest, best = value, k
         said = stopper(torch.tensor(value), torch.full((1, 1, 2, 2), float(k)))
-        assert (bool(said.done), int(said.when), float(said.score)) == (k - best > patience, best, lowest)
-        assert float(said.best.mean()) == best
+        kept = best if best > 1 else k  # until one improves on the first, the present image
+        assert (bool(said.done), int(said.when), float(said.score)) == (k - best > patience, kept, value)
+        assert float(said.best.mean()) == kept
 
 
 @lawful
@@ -97,4 +100,4 @@ def test_flat_rule(patience: int, seed: int) -> None:
     stopper, settled = FlatStopper(patience, 1e-3), 0
     for previous, value in zip([np.inf, *numbers], numbers, strict=False):
         settled = settled + 1 if abs(value - previous) <= 1e-3 * abs(previous) < np.inf else 0
-        assert bool(stopper(float(value))) == (settled >= patience)
+        assert bool(stopper(float(value)).done) == (settled >= patience)
