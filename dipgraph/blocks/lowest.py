@@ -1,4 +1,4 @@
-"""The rule that stoppers share: the lowest of a sequence of scores, how long ago it was, and what the sequence shows."""
+"""The rule that stoppers share: the lowest of a sequence of scores, how long ago it was, what the sequence shows."""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any, NamedTuple, Protocol
 import torch
 from torch import Tensor
 
+from dipgraph.blocks.filling import Filling
 from dipgraph.blocks.values import LinearMap, Scalar
 from dipgraph.signatures import STREAM, InputError, block, linear_map, number, word
 from dipgraph.signatures.ports import SpaceKind
@@ -100,10 +101,11 @@ class Spreading:
 
 
 class Split(NamedTuple):
-    """Two maps that part the data."""
+    """Two maps that part the data, and one that closes the gaps that the first leaves."""
 
     kept: Annotated[LinearMap, linear_map("V", "K")]
     held: Annotated[LinearMap, linear_map("V", "H")]
+    fill: Annotated[LinearMap, linear_map("V", "V")]
 
 
 @block("rays.split")
@@ -130,12 +132,16 @@ def split(
     -------
     Split
         Maps ``kept`` and ``held`` from the data to each part: vectors of rays in their old order, or of whole views.
-        With ``hold: 0`` the first keeps everything, and what the second gives is empty, of norm 0.
+        With ``hold: 0`` the first keeps everything, and what the second gives is empty, of norm 0. ``fill`` maps the
+        data to data in which those held out are interpolated between the nearest kept ones: along the last axis (the
+        detector) for rays, along the first for views; for what wants whole data, a filtered back projection say,
+        without a look at those held out.
 
     Notes
     -----
-    Both only select: what is not selected reaches neither an output nor a gradient, be it NaN. The choice is drawn from the
-    step's own stream, so that one seed holds out the same rays always. Cost: a copy of the part at each use.
+    The first two only select: what is not selected reaches neither an output nor a gradient, be it NaN. The choice is
+    drawn from the step's own stream, so that one seed holds out the same rays always. Cost: a copy of the part at each
+    use.
     """
     units = math.prod(of.shape) if by == "rays" else of.shape[0]
     if units < 2 and hold > 0:
@@ -144,6 +150,11 @@ def split(
     order = torch.randperm(units, generator=stream, device=stream.device)
     parts = (order[count:].sort().values, order[:count].sort().values)
     if by == "rays":
-        return Split(*(Selection(part, tuple(of.shape), (len(part),)) for part in parts))
-    rays = torch.arange(math.prod(of.shape), device=stream.device).reshape(of.shape)
-    return Split(*(Selection(rays[part].flatten(), tuple(of.shape), (len(part), *of.shape[1:])) for part in parts))
+        picked = [Selection(part, tuple(of.shape), (len(part),)) for part in parts]
+    else:
+        rays = torch.arange(math.prod(of.shape), device=stream.device).reshape(of.shape)
+        picked = [Selection(rays[part].flatten(), tuple(of.shape), (len(part), *of.shape[1:])) for part in parts]
+    known = torch.zeros(math.prod(of.shape), dtype=torch.bool, device=stream.device)
+    known[picked[0].indices] = True
+    kept, held = picked
+    return Split(kept, held, Filling(known.reshape(tuple(of.shape)), axis=-1 if by == "rays" else 0))

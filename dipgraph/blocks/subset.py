@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
 
+from dipgraph.blocks.rays import Selection
 from dipgraph.blocks.values import LinearMap
 from dipgraph.signatures import STREAM, InputError, block, linear_map, vector, whole, word
+
+
+class Part(NamedTuple):
+    """A subset's operator, and the map that takes its views out of the data."""
+
+    map: LinearMap
+    views: Selection
 
 
 class Subset(NamedTuple):
@@ -16,6 +25,7 @@ class Subset(NamedTuple):
 
     map: Annotated[LinearMap, linear_map("U", "S")]
     data: Annotated[Tensor, vector("S")]
+    part: Annotated[LinearMap, linear_map("V", "S")]
 
 
 @block("subset.next")
@@ -38,7 +48,8 @@ class SubsetSampler:
     Returns
     -------
     Subset
-        ``map``: the operator of the subset's views; ``data``: their data.
+        ``map``: the operator of the subset's views; ``data``: their data; ``part``: the map that takes these views out
+        of data, for what belongs to each ray: weights, say.
 
     Notes
     -----
@@ -62,7 +73,7 @@ class SubsetSampler:
         self.seed: int | None = None
         self.position = 0
         self._whole: LinearMap | None = None
-        self._parts: list[tuple[LinearMap, Tensor]] = []
+        self._parts: list[Part] = []
         self._pass: tuple[int, list[int]] | None = None
 
     def __call__(
@@ -74,9 +85,9 @@ class SubsetSampler:
         """Go on to the next subset."""
         if self._whole is not of:
             self._parts, self._whole = _parts(of, self.count, data.device), of
-        part, views = self._parts[self._choose(stream)]
+        part = self._parts[self._choose(stream)]
         self.position += 1
-        return Subset(part, data.index_select(2, views))
+        return Subset(part.map, part.views(data), part.views)
 
     def _choose(self, stream: torch.Generator) -> int:
         """The number of the subset at the present position."""
@@ -92,8 +103,8 @@ class SubsetSampler:
         return self._pass[1][place]
 
 
-def _parts(of: LinearMap, count: int, device: torch.device) -> list[tuple[LinearMap, Tensor]]:
-    """The operators of the subsets, each with the numbers of its views."""
+def _parts(of: LinearMap, count: int, device: torch.device) -> list[Part]:
+    """The subsets."""
     from dipgraph.operators.subsets import partition, view_subset
     from dipgraph.operators.torch_map import TorchMap
 
@@ -104,7 +115,12 @@ def _parts(of: LinearMap, count: int, device: torch.device) -> list[tuple[Linear
             where="subset.next",
             remedy=f"use at most {views}",
         )
+    shape = of.codomain_shape
+    rays = torch.arange(math.prod(shape), device=device).reshape(shape)
     return [
-        (TorchMap(view_subset(of.op, part), scale=of.scale), torch.from_numpy(part).to(device))
+        Part(
+            TorchMap(view_subset(of.op, part), scale=of.scale),
+            Selection(rays[torch.from_numpy(part).to(device)].flatten(), shape, (len(part), *shape[1:])),
+        )
         for part in partition(views, count)
     ]

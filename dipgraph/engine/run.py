@@ -93,7 +93,7 @@ class Score:
 class Result:
     """What a run hands back.
 
-    ``image`` is delivered in the problem's unit; ``final`` is what stands at the end of the budget under ``run_on``.
+    ``image`` is delivered, in the problem's unit; ``final`` is the tracked image as it stands at the end.
     """
 
     image: Image
@@ -272,7 +272,8 @@ class Run:
             raise InputError("the run has not reached an image yet", remedy="let it finish its first iteration")
         returns = executor.delivered or final
         image = self.bound.physical(returns["image"])
-        last = self.bound.physical(final["image"])
+        tracked = executor.tracked()
+        last = self.bound.physical(final["image"] if tracked is None else tracked)
         self.record.flush()
         outcome = Outcome.COMPLETED
         if self.is_diverged:

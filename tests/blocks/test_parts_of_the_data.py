@@ -37,9 +37,10 @@ def test_each_pass_takes_every_view_once(views: int, count: int, order: str) -> 
     for _ in range(3):
         seen, total = [], torch.zeros_like(x)
         for _ in range(count):
-            part, data = sampler(A, y, random)
+            part, data, taken = sampler(A, y, random)
             numbers = (data[0, 0, :, 0] / 2).long()
             seen += numbers.tolist()
+            assert torch.equal(taken(y), data)
             torch.testing.assert_close(part(x), A(x)[:, :, numbers])
             total = total + part.adjoint(part(x) - data)
         assert sorted(seen) == list(range(views))
@@ -69,7 +70,7 @@ def test_splits_part_the_data(shape: tuple[int, int], hold: float, by: str) -> N
         with pytest.raises(InputError, match="only one"):
             split(space, hold, stream(), by)
         return
-    kept, held = split(space, hold, stream(), by)
+    kept, held, _ = split(space, hold, stream(), by)
     y = torch.randperm(shape[0] * shape[1]).double().reshape(1, 1, *shape)
     parts = [kept(y), held(y)]
     assert sorted(torch.cat([part.flatten() for part in parts]).tolist()) == list(range(y.numel()))
@@ -94,7 +95,7 @@ def test_a_coarser_grid() -> None:
 
 
 def test_selections_are_linear_maps_with_derivatives() -> None:
-    kept, _ = split(SimpleNamespace(shape=(4, 5)), 0.3, stream())
+    kept, *_ = split(SimpleNamespace(shape=(4, 5)), 0.3, stream())
     y = torch.rand(2, 3, 4, 5, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(kept, (y,))
     assert torch.autograd.gradgradcheck(lambda y: kept(y).square(), (y,))
@@ -107,7 +108,7 @@ def test_selections_are_linear_maps_with_derivatives() -> None:
 @pytest.mark.parametrize("by", ["rays", "views"])
 @pytest.mark.parametrize("shape", [(4, 5), (1, 1)])
 def test_nothing_may_be_held_out(shape: tuple[int, int], by: str) -> None:
-    kept, held = split(SimpleNamespace(shape=shape), 0.0, stream(), by)
+    kept, held, _ = split(SimpleNamespace(shape=shape), 0.0, stream(), by)
     y = torch.rand(2, 1, *shape)
     assert torch.equal(kept(y).flatten(), y.flatten())
     assert held(y).numel() == 0
@@ -118,9 +119,45 @@ def test_nothing_may_be_held_out(shape: tuple[int, int], by: str) -> None:
 
 
 def test_what_is_held_out_reaches_nothing_be_it_nan() -> None:
-    kept, held = split(SimpleNamespace(shape=(6, 5)), 0.2, stream())
+    kept, held, _ = split(SimpleNamespace(shape=(6, 5)), 0.2, stream())
     y = torch.rand(1, 1, 6, 5)
     spoilt = torch.where(held.adjoint(held(torch.ones_like(y))) == 1, torch.nan, y).requires_grad_()
     assert torch.equal(kept(spoilt), kept(y))
     (slope,) = torch.autograd.grad(kept(spoilt).square().sum(), spoilt)
     assert torch.equal(slope, kept.adjoint(2 * kept(y)))
+
+
+@lawful
+@given(
+    shape=st.tuples(st.integers(1, 7), st.integers(2, 7)),
+    hold=st.floats(0.01, 0.7),
+    by=st.sampled_from(["rays", "views"]),
+)
+def test_filling_interpolates_what_is_held_out(shape: tuple[int, int], hold: float, by: str) -> None:
+    if by == "views":
+        shape = shape[::-1]
+    kept, held, fill = split(SimpleNamespace(shape=shape), hold, stream(), by)
+    y = torch.rand(2, 3, *shape, dtype=torch.float64)
+    gaps = held.adjoint(held(torch.ones(1, 1, *shape))) == 1
+    filled = fill(torch.where(gaps, torch.nan, y))  # what is held out is not looked at
+    assert torch.equal(kept(filled), kept(y))
+    lines, known = (y, ~gaps[0, 0]) if by == "rays" else (y.mT, ~gaps[0, 0].mT)
+    for number, whole in enumerate(known):
+        places = np.flatnonzero(whole.numpy())
+        found = (filled if by == "rays" else filled.mT)[..., number, :]
+        for line, got in zip(lines[..., number, :].reshape(6, -1), found.reshape(6, -1), strict=True):
+            wanted = np.interp(np.arange(len(whole)), places, line.numpy()[places]) if places.size else 0 * line.numpy()
+            np.testing.assert_allclose(got.numpy(), wanted, atol=1e-12)
+
+
+@pytest.mark.parametrize("by", ["rays", "views"])
+def test_filling_is_linear_with_an_adjoint_and_derivatives(by: str) -> None:
+    _, _, fill = split(SimpleNamespace(shape=(5, 4)), 0.4, stream(), by)
+    y = torch.rand(2, 1, 5, 4, dtype=torch.float64, requires_grad=True)
+    p = torch.rand(2, 1, 5, 4, dtype=torch.float64)
+    torch.testing.assert_close((fill(y) * p).sum(), (y * fill.adjoint(p)).sum())
+    assert torch.autograd.gradcheck(fill, (y,))
+    assert torch.autograd.gradgradcheck(lambda y: fill(y).square(), (y,))
+    one, other = y.detach()[0, 0], p[0, 0]
+    np.testing.assert_allclose(fill.op @ one.numpy().ravel(), fill(one).numpy().ravel(), atol=1e-15)
+    np.testing.assert_allclose(fill.adjoint.op @ other.numpy().ravel(), fill.adjoint(other).numpy().ravel(), atol=1e-15)

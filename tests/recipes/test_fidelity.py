@@ -25,6 +25,10 @@ SGD = ("adam: {rate: rate}", "sgd: {rate: rate}")
 SGD_FOR_SPLIT = ("adam: {rate: rate, first: memory, second: memory}", "sgd: {rate: rate}")
 SMOOTHING = ("denoise.tv:", "denoise.smoothing:")
 EXACT = ", tolerance: 1e-9, iterations: 100000}}"
+HOLD = ("{of: Y, hold: hold}}", "{of: Y, hold: hold}}\n  - held_out: adjoint(held)(held(ones(Y)))")
+"""Names what the run drew: 1 for each ray that is held out."""
+SCORE = ("- done, best:", "- done, best, score:")
+SHARE = 0.1
 
 
 @dataclass(frozen=True)
@@ -37,26 +41,33 @@ class Case:
     flips: tuple[Edit, ...]
     count: str = "outer"
     """The parameter that says how many iterations there are."""
-    drawn: tuple[str, ...] = ("z",)
+    drawn: tuple[str, ...] = ("z", "held_out")
     """Names that hold what the run drew at random."""
 
 
-INNER = {"inner": 3, "rate": 0.1}
+HELD = {"hold": SHARE, "decay": 0.7}
+STOPPED = ("average", "best", "score")
+STOPS = (("held(fit - y)", "held(fit + y)"), ("average.ema: {of: p", "average.ema: {of: 2*p"))
+INNER = {"inner": 3, "rate": 0.1, **HELD}
 CASES: dict[str, Case] = {
     "vanilla": Case(
-        (NETWORK, SGD), {"rate": 0.1, "input": "noise"}, ("x",), (("to: y}", "to: -y}"),), "gradient_steps"
+        (NETWORK, SGD, HOLD, SCORE),
+        {"rate": 0.1, "input": "noise", **HELD},
+        ("x", *STOPPED),
+        (("to: kept(y)}", "to: -kept(y)}"), *STOPS),
+        "gradient_steps",
     ),
     "tv": Case(
-        (NETWORK, SGD),
-        {"rate": 0.1, "alpha": 0.05, "kind": "isotropic"},
-        ("x",),
-        (("weight: alpha", "weight: 2*alpha"), ("to: y}", "to: -y}")),
+        (NETWORK, SGD, HOLD, SCORE),
+        {"rate": 0.1, "alpha": 0.05, "kind": "isotropic", **HELD},
+        ("x", *STOPPED),
+        (("weight: alpha", "weight: 2*alpha"), ("to: kept(y)}", "to: -kept(y)}")),
         "gradient_steps",
     ),
     "tv_hqs": Case(
-        (NETWORK, SGD, ("{of: x, weight: alpha}}", "{of: x, weight: alpha" + EXACT)),
+        (NETWORK, SGD, HOLD, SCORE, ("{of: x, weight: alpha}}", "{of: x, weight: alpha" + EXACT)),
         INNER | {"alpha_1": 2e-3, "alpha_K": 5e-4, "lam": 4e-4},
-        ("x", "u"),
+        ("x", "u", *STOPPED),
         (
             ("of: x - u", "of: x + u"),
             ("weight: lam/alpha", "weight: lam*alpha"),
@@ -64,9 +75,9 @@ CASES: dict[str, Case] = {
         ),
     ),
     "wtv_admm": Case(
-        (NETWORK, SGD),
+        (NETWORK, SGD, HOLD, SCORE),
         INNER | {"weights": "constant", "alpha": 0.02, "floor_d": 0.05, "gamma": 0.1},
-        ("x", "u", "lam"),
+        ("x", "u", "lam", *STOPPED),
         (
             ("of: grad(x) - u + lam", "of: grad(x) - u - lam"),
             ("of: d + lam/gamma", "of: d - lam/gamma"),
@@ -76,21 +87,21 @@ CASES: dict[str, Case] = {
         ),
     ),
     "constrained": Case(
-        (NETWORK, SGD),
-        {"inner": 3, "rate": 0.02, "beta": 5.0, "ascent": 0.8, "tau": 0.2, "noise": "estimated"},
-        ("x", "r", "q", "rho"),
+        (NETWORK, SGD, HOLD, SCORE),
+        INNER | {"rate": 0.02, "beta": 5.0, "ascent": 0.8, "tau": 0.2, "noise": "estimated"},
+        ("x", "r", "q", "rho", *STOPPED),
         (
-            ("of: A(x) - y - r + q", "of: A(x) - y - r - q"),
-            ("of: A(x) - y - r", "of: A(x) - y + r"),
+            ("kept(A(x) - y) - r + q", "kept(A(x) - y) - r - q"),
+            ("kept(A(x) - y) - r", "kept(A(x) - y) + r"),
             ("of: e + q", "of: e - q"),
             ("q: q + ascent", "q: q - ascent"),
             ("*(e - r)", "*(e + r)"),
         ),
     ),
     "red_apg": Case(
-        (NETWORK, SGD_FOR_SPLIT, SMOOTHING),
+        (NETWORK, SGD_FOR_SPLIT, SMOOTHING, HOLD, SCORE),
         INNER | {"lam": 0.2, "L": 2.0, "sigma": 0.1},
-        ("x", "v", "u", "t"),
+        ("x", "v", "u", "t", *STOPPED),
         (
             ("of: x - u", "of: x + u"),
             ("v: x + (t_old", "v: x - (t_old"),
@@ -101,9 +112,9 @@ CASES: dict[str, Case] = {
         ),
     ),
     "deep_red": Case(
-        (NETWORK, SGD_FOR_SPLIT, SMOOTHING),
-        {"inner": 2, "every": 3, "rate": 0.1, "beta": 0.2, "mu": 0.3, "sigma": 0.1},
-        ("v", "x", "u"),
+        (NETWORK, SGD_FOR_SPLIT, SMOOTHING, HOLD, SCORE),
+        INNER | {"inner": 2, "every": 3, "beta": 0.2, "mu": 0.3, "sigma": 0.1},
+        ("v", "x", "u", *STOPPED),
         (
             ("of: v - x + u", "of: v - x - u"),
             ("of: v - x + u", "of: v + x + u"),
@@ -114,9 +125,9 @@ CASES: dict[str, Case] = {
         ),
     ),
     "hqs_denoiser": Case(
-        (NETWORK, SGD_FOR_SPLIT, SMOOTHING),
+        (NETWORK, SGD_FOR_SPLIT, SMOOTHING, HOLD, SCORE),
         INNER | {"alpha_1": 0.1, "alpha_K": 0.02, "lam": 0.01, "strength": "noise"},
-        ("x", "u"),
+        ("x", "u", *STOPPED),
         (
             ("of: x - u", "of: x + u"),
             ("weight: lam/alpha", "weight: lam*alpha"),
@@ -124,9 +135,9 @@ CASES: dict[str, Case] = {
         ),
     ),
     "admm_denoiser": Case(
-        (NETWORK, SGD_FOR_SPLIT, SMOOTHING),
-        INNER | {"input": "noise", "denoiser": "tv", "beta": 0.3, "sigma": 0.1, "decay": 0.7},
-        ("x", "u", "mu", "average"),
+        (NETWORK, SGD_FOR_SPLIT, SMOOTHING, HOLD, SCORE),
+        INNER | {"input": "noise", "denoiser": "tv", "beta": 0.3, "sigma": 0.1, **HELD},
+        ("x", "u", "mu", *STOPPED),
         (
             ("x - u + mu,", "x - u - mu,"),
             ("x - u + mu,", "x + u + mu,"),
@@ -136,27 +147,26 @@ CASES: dict[str, Case] = {
         ),
     ),
     "self_guided": Case(
-        (NETWORK, ("adam: {rate: {", "sgd: {rate: {"), ("input.perturb:", "input.known:")),
-        {"rate": 2e-3, "rate_z": 0.2, "lam": 0.3, "spread": 0.4, "samples": 3, "decay": 0.7},
-        ("x", "z", "average"),
-        (("of: x - z", "of: x + z"), ("to: y}", "to: -y}"), ("spread*max", "2*spread*max")),
+        (NETWORK, ("adam: {rate: {", "sgd: {rate: {"), ("input.perturb:", "input.known:"), HOLD, SCORE),
+        {"rate": 2e-3, "rate_z": 0.2, "lam": 0.3, "spread": 0.4, "samples": 3, **HELD},
+        ("x", "z", *STOPPED),
+        (("of: x - z", "of: x + z"), ("to: kept(y)}", "to: -kept(y)}"), ("spread*max", "2*spread*max")),
         "gradient_steps",
-        (),
+        ("held_out",),
     ),
     "aseq": Case(
-        (NETWORK, SGD),
+        (NETWORK, SGD, HOLD, SCORE),
         INNER | {"start": "adjoint", "rate": 5e-3, "lam": 0.3},
-        ("z",),
-        (("of: x - z", "of: x + z"), ("to: y}", "to: -y}")),
-        drawn=(),
+        ("z", *STOPPED),
+        (("of: x - z", "of: x + z"), ("to: kept(y)}", "to: -kept(y)}")),
+        drawn=("held_out",),
     ),
     "subset_sgd": Case(
-        (NETWORK, SGD, ("        - average:", "        - size: norm(y_i)\n        - average:")),
-        {"rate": 0.05, "subsets": 3, "decay": 0.7},
-        ("x", "average"),
-        (("to: y_i", "to: -y_i"), ("weight: subsets", "weight: 1")),
-        "gradient_steps",
-        ("z", "size"),
+        (NETWORK, SGD, HOLD, SCORE, ("order: random", "order: cyclic")),
+        {"rate": 0.05, "subsets": 3, **HELD},
+        ("x", *STOPPED),
+        (("to: y_i", "to: -y_i"), ("weight: subsets", "weight: 1"), ("weights: part(mask)", "weights: 2*part(mask)")),
+        "passes",
     ),
     "tv_pdhg": Case(
         (),

@@ -43,7 +43,7 @@ def misfit(g: Small, x: Array) -> Array:
 
 def network_input(g: Small, kind: str, drawn: Drawn) -> Array:
     """What the network is fed."""
-    back = g.A.T @ g.y
+    back = g.back
     rows, columns = np.mgrid[:SIDE, :SIDE] / (SIDE - 1)
     return {
         "noise": lambda: drawn[-1]["z"],
@@ -66,25 +66,47 @@ class Average:
         return self.sum / (1 - self.decay**self.count)
 
 
+class Held:
+    """The running average, and the one that explains the rays held out best; the last, if that is the first."""
+
+    def __init__(self, g: Small, p: SimpleNamespace, drawn: Drawn) -> None:
+        self.whole, self.held = g, drawn[-1]["held_out"]
+        self.fit = g.without(self.held)
+        self.average = Average(p.decay)
+        self.means: list[Array] = []
+
+    def __call__(self, x: Array) -> None:
+        self.means.append(self.average(x))
+
+    def found(self, **others: Any) -> Found:
+        """What the names hold, `average`, `best` and `score` among them."""
+        misses = [np.linalg.norm(self.held * (self.whole.A @ mean - self.whole.y)) for mean in self.means]
+        best = int(np.argmin(misses)) or -1
+        return {**others, "average": self.means[-1], "best": self.means[best], "score": misses[-1]}
+
+
 # --- with a network ---------------------------------------------------------------------------------------------------
 
 
 def vanilla(g: Small, p: SimpleNamespace, drawn: Drawn) -> Found:
-    z = network_input(g, p.input, drawn)
+    held = Held(g, p, drawn)
+    z = network_input(held.fit, p.input, drawn)
     f = Linear(z)
     for _ in range(p.gradient_steps):
         x = f(z)
-        f.descend(misfit(g, x), z, p.rate)
-    return {"x": x}
+        f.descend(misfit(held.fit, x), z, p.rate)
+        held(x)
+    return held.found(x=x)
 
 
 def tv(g: Small, p: SimpleNamespace, drawn: Drawn) -> Found:
-    z = drawn[-1]["z"]
+    held, z = Held(g, p, drawn), drawn[-1]["z"]
     f = Linear(z)
     for _ in range(p.gradient_steps):
         x = f(z)
-        f.descend(misfit(g, x) + p.alpha * tv_gradient(x, p.kind), z, p.rate)
-    return {"x": x}
+        f.descend(misfit(held.fit, x) + p.alpha * tv_gradient(x, p.kind), z, p.rate)
+        held(x)
+    return held.found(x=x)
 
 
 def geometric(first: float, last: float, k: int, count: int) -> float:
@@ -94,15 +116,16 @@ def geometric(first: float, last: float, k: int, count: int) -> float:
 
 def half_quadratic(g: Small, p: SimpleNamespace, drawn: Drawn, towards: Callable[[Array, float], Array]) -> Found:
     """Network and image in turn, u being drawn `towards` what the strength of the iteration makes of x."""
-    z, u = drawn[-1]["z"], np.zeros(PIXELS)
+    held, z, u = Held(g, p, drawn), drawn[-1]["z"], np.zeros(PIXELS)
     f = Linear(z)
     for k in range(1, p.outer + 1):
         alpha = geometric(p.alpha_1, p.alpha_K, k, p.outer)
         for _ in range(p.inner):
-            f.descend(misfit(g, f(z)) + p.lam / alpha * (f(z) - u), z, p.rate)
+            f.descend(misfit(held.fit, f(z)) + p.lam / alpha * (f(z) - u), z, p.rate)
         x = f(z)
         u = towards(x, alpha)
-    return {"x": x, "u": u}
+        held(x)
+    return held.found(x=x, u=u)
 
 
 def tv_hqs(g: Small, p: SimpleNamespace, drawn: Drawn) -> Found:
@@ -111,18 +134,19 @@ def tv_hqs(g: Small, p: SimpleNamespace, drawn: Drawn) -> Found:
 
 def wtv_admm(g: Small, p: SimpleNamespace, drawn: Drawn) -> Found:
     z, u, lam = drawn[-1]["z"], np.zeros(2 * PIXELS), np.zeros(2 * PIXELS)
-    f = Linear(z)
+    f, held = Linear(z), Held(g, p, drawn)
     for _ in range(p.outer):
         for _ in range(p.inner):
             x = f(z)
-            f.descend(misfit(g, x) + p.gamma * D.T @ (D @ x - u + lam / p.gamma), z, p.rate)
+            f.descend(misfit(held.fit, x) + p.gamma * D.T @ (D @ x - u + lam / p.gamma), z, p.rate)
         x = f(z)
         alpha: Array | float = p.alpha
         if p.weights == "adaptive":
-            alpha = np.sum((g.A @ x - g.y) ** 2) / PIXELS / np.maximum(lengths(D @ x), p.floor_d)
+            alpha = np.sum((held.fit.A @ x - held.fit.y) ** 2) / PIXELS / np.maximum(lengths(D @ x), p.floor_d)
         u = shrunk(D @ x + lam / p.gamma, alpha / p.gamma)
         lam = lam + p.gamma * (D @ x - u)
-    return {"x": x, "u": u, "lam": lam}
+        held(x)
+    return held.found(x=x, u=u, lam=lam)
 
 
 def noise_estimate(y: Array) -> float:
@@ -132,46 +156,53 @@ def noise_estimate(y: Array) -> float:
 
 
 def constrained(g: Small, p: SimpleNamespace, drawn: Drawn) -> Found:
-    z, r, q = drawn[-1]["z"], np.zeros(g.y.size), np.zeros(g.y.size)
+    held = Held(g, p, drawn)
+    kept, A, y = held.held == 0, held.fit.A, held.fit.y
+    z, r, q = drawn[-1]["z"], np.zeros(y.size), np.zeros(y.size)
     f = Linear(z)
-    sigma = noise_estimate(g.y) if p.noise == "estimated" else g.noise_level
-    rho = np.sqrt(p.tau * sigma**2 * g.y.size)
+    sigma = noise_estimate(held.fit.filled) if p.noise == "estimated" else g.noise_level
+    rho = np.sqrt(p.tau * sigma**2 * kept.sum())
     for _ in range(p.outer):
         for _ in range(p.inner):
             x = f(z)
-            f.descend(tv_gradient(x) + p.beta * g.A.T @ (g.A @ x - g.y - r + q), z, p.rate)
+            f.descend(tv_gradient(x) + p.beta * A.T @ (A @ x - y - r + q), z, p.rate)
         x = f(z)
-        e = g.A @ x - g.y
+        e = A @ x - y
         r = in_ball(e + q, rho)
         q = q + p.ascent * (e - r)
-    return {"x": x, "r": r, "q": q, "rho": rho}
+        held(x)
+    return held.found(x=x, r=r[kept], q=q[kept], rho=rho)
 
 
 def red_apg(g: Small, p: SimpleNamespace, drawn: Drawn) -> Found:
     z, u, t = drawn[-1]["z"], np.zeros(PIXELS), [1.0]
-    f, xs = Linear(z), [np.zeros(PIXELS)]
+    f, xs, held = Linear(z), [np.zeros(PIXELS)], Held(g, p, drawn)
     for k in range(1, p.outer + 1):
         for _ in range(p.inner):
-            f.descend(misfit(g, f(z)) + p.lam * p.L * (f(z) - u), z, p.rate)
+            f.descend(misfit(held.fit, f(z)) + p.lam * p.L * (f(z) - u), z, p.rate)
         xs.append(f(z))
         t.append((1 + np.sqrt(1 + 4 * t[k - 1] ** 2)) / 2)
         v = xs[k] + (t[k - 1] - 1) / t[k] * (xs[k] - xs[k - 1])
         u = smoothed(v, p.sigma) / p.L + (1 - 1 / p.L) * v
-    return {"x": xs[-1], "v": v, "u": u, "t": t[-1]}
+        held(xs[k])
+    return held.found(x=xs[-1], v=v, u=u, t=t[-1])
 
 
 def deep_red(g: Small, p: SimpleNamespace, drawn: Drawn) -> Found:
-    z, x, u = drawn[-1]["z"], g.fbp, np.zeros(PIXELS)
+    held = Held(g, p, drawn)
+    z, x, u = drawn[-1]["z"], held.fit.fbp, np.zeros(PIXELS)
     f = Linear(z)
     for i in range(p.outer * p.every):
         if i % p.every == 0:
             d = smoothed(x, p.sigma)
         for _ in range(p.inner):
-            f.descend(misfit(g, f(z)) + p.mu * (f(z) - x + u), z, p.rate)
+            f.descend(misfit(held.fit, f(z)) + p.mu * (f(z) - x + u), z, p.rate)
         v = f(z)
         x = (p.beta * d + p.mu * (v + u)) / (p.beta + p.mu)
         u = u + v - x
-    return {"v": v, "x": x, "u": u}
+        if (i + 1) % p.every == 0:
+            held(v)
+    return held.found(v=v, x=x, u=u)
 
 
 def hqs_denoiser(g: Small, p: SimpleNamespace, drawn: Drawn) -> Found:
@@ -179,54 +210,58 @@ def hqs_denoiser(g: Small, p: SimpleNamespace, drawn: Drawn) -> Found:
 
 
 def admm_denoiser(g: Small, p: SimpleNamespace, drawn: Drawn) -> Found:
-    z = network_input(g, p.input, drawn)
+    held = Held(g, p, drawn)
+    z = network_input(held.fit, p.input, drawn)
     u, mu = np.zeros(PIXELS), np.zeros(PIXELS)
-    f, average = Linear(z), Average(p.decay)
-    for _ in range(p.outer):
-        for _ in range(p.inner):
-            f.descend(misfit(g, f(z)) + p.beta * (f(z) - u + mu), z, p.rate)
-        x = f(z)
-        u = smoothed(x + mu, p.sigma)
-        mu = mu + x - u
-        mean = average(x)
-    return {"x": x, "u": u, "mu": mu, "average": mean}
-
-
-def self_guided(g: Small, p: SimpleNamespace, drawn: Drawn) -> Found:
-    z = g.fbp
-    f, average = Linear(z), Average(p.decay)
-    for k in range(p.gradient_steps):
-        eta = p.spread * np.abs(z).max() * shares(k, p.samples)  # in [0, spread max|z|], a row for each sample
-        x = np.mean([f(z + one) for one in eta], axis=0)
-        towards_x = misfit(g, x) + p.lam * (x - z)  # of the loss with respect to x, z held
-        towards_z = f.W.T @ towards_x - p.lam * (x - z)
-        f.descend(towards_x, z + eta.mean(0), p.rate)
-        z = z - p.rate_z * towards_z
-        mean = average(x)
-    return {"x": x, "z": z, "average": mean}
-
-
-def aseq(g: Small, p: SimpleNamespace, drawn: Drawn) -> Found:
-    z = network_input(g, p.start, drawn)
     f = Linear(z)
     for _ in range(p.outer):
         for _ in range(p.inner):
-            f.descend(misfit(g, f(z)) + p.lam * (f(z) - z), z, p.rate)
+            f.descend(misfit(held.fit, f(z)) + p.beta * (f(z) - u + mu), z, p.rate)
+        x = f(z)
+        u = smoothed(x + mu, p.sigma)
+        mu = mu + x - u
+        held(x)
+    return held.found(x=x, u=u, mu=mu)
+
+
+def self_guided(g: Small, p: SimpleNamespace, drawn: Drawn) -> Found:
+    held = Held(g, p, drawn)
+    z = held.fit.fbp
+    f = Linear(z)
+    for k in range(p.gradient_steps):
+        eta = p.spread * np.abs(z).max() * shares(k, p.samples)  # in [0, spread max|z|], a row for each sample
+        x = np.mean([f(z + one) for one in eta], axis=0)
+        towards_x = misfit(held.fit, x) + p.lam * (x - z)  # of the loss with respect to x, z held
+        towards_z = f.W.T @ towards_x - p.lam * (x - z)
+        f.descend(towards_x, z + eta.mean(0), p.rate)
+        z = z - p.rate_z * towards_z
+        held(x)
+    return held.found(x=x, z=z)
+
+
+def aseq(g: Small, p: SimpleNamespace, drawn: Drawn) -> Found:
+    held = Held(g, p, drawn)
+    z = network_input(held.fit, p.start, drawn)
+    f = Linear(z)
+    for _ in range(p.outer):
+        for _ in range(p.inner):
+            f.descend(misfit(held.fit, f(z)) + p.lam * (f(z) - z), z, p.rate)
         z = f(z)
-    return {"z": z}
+        held(z)
+    return held.found(z=z)
 
 
 def subset_sgd(g: Small, p: SimpleNamespace, drawn: Drawn) -> Found:
-    z = drawn[-1]["z"]
-    f, average = Linear(z), Average(p.decay)
+    held, z = Held(g, p, drawn), drawn[-1]["z"]
+    f, A, y = Linear(z), held.fit.A, held.fit.y
     views = np.arange(VIEWS * DETECTORS).reshape(VIEWS, DETECTORS)
-    parts = [views[i :: p.subsets].ravel() for i in range(p.subsets)]
-    for k in range(p.gradient_steps):
-        (rays,) = (part for part in parts if np.isclose(np.linalg.norm(g.y[part]), drawn[k]["size"], rtol=1e-10))
-        x = f(z)
-        f.descend(p.subsets * g.A[rays].T @ (g.A[rays] @ x - g.y[rays]), z, p.rate)
-        mean = average(x)
-    return {"x": x, "average": mean}
+    for _ in range(p.passes):
+        for i in range(p.subsets):
+            rays = views[i :: p.subsets].ravel()
+            x = f(z)
+            f.descend(p.subsets * A[rays].T @ (A[rays] @ x - y[rays]), z, p.rate)
+        held(x)
+    return held.found(x=x)
 
 
 # --- without one ------------------------------------------------------------------------------------------------------
