@@ -1,4 +1,4 @@
-"""The rule that stoppers share: the lowest of a sequence of scores, how long ago it was, and what the sequence shows."""
+"""The rule that stoppers share: the lowest of the scores so far, how long ago it was, and what they show."""
 
 from __future__ import annotations
 

@@ -134,8 +134,8 @@ def split(
 
     Notes
     -----
-    Both only select: what is not selected reaches neither an output nor a gradient, be it NaN. The choice is drawn from the
-    step's own stream, so that one seed holds out the same rays always. Cost: a copy of the part at each use.
+    Both only select: what is not selected reaches neither an output nor a gradient, be it NaN. The choice is drawn from
+    the step's own stream, so that one seed holds out the same rays always. Cost: a copy of the part at each use.
     """
     units = math.prod(of.shape) if by == "rays" else of.shape[0]
     if units < 2 and hold > 0:
