@@ -58,7 +58,7 @@ class Reading:
             "score": self.score,
             "verdict": self.verdict.name.lower(),
             "fired": self.fired,
-            "ends_the_run": self.ends,
+            "in_until": self.ends,
             "best_iteration": self.best_iteration,
             "best_step": self.best_step,
         }

@@ -42,10 +42,10 @@ def test_a_stop_is_explained_and_the_best_image_delivered() -> None:
     assert (summary["stop_iteration"], summary["delivered_step"]) == (9, 5)
     assert summary["explanation"] == result.explanation
     assert summary["stoppers"][0] == {
-        "stopper": "stop.rise", "score": "w", "verdict": "not_fallen", "fired": True, "ends_the_run": True,
+        "stopper": "stop.rise", "score": "w", "verdict": "not_fallen", "fired": True, "in_until": True,
         "best_iteration": 5, "best_step": 5,
     }  # fmt: skip
-    assert (summary["stoppers"][1]["stopper"], summary["stoppers"][1]["ends_the_run"]) == ("stop.flat", False)
+    assert (summary["stoppers"][1]["stopper"], summary["stoppers"][1]["in_until"]) == ("stop.flat", False)
 
 
 FAILURES = {
