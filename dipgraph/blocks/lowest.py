@@ -1,4 +1,4 @@
-"""The rule that stoppers share: the lowest of a sequence of scores, how long ago it was, what the sequence shows."""
+"""The rule that stoppers share: the lowest of the scores so far, how long ago it was, and what they show."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ class Judged(NamedTuple):
 class Lowest:
     """Keeps the image of the lowest score, and says when no lower one has come for long enough.
 
-    Call k has a new best where its score is finite and below δ times the lowest so far (below (2 − δ) times, where that
-    is negative). ``done`` where ``k > k_best + p``, k_best being at first the first call that counts. As long as no
-    score has improved on the first one, ``best`` is the present image: the first is a network's that has learnt
-    nothing.
+    Call k has a new best where its score is finite, below δ times the lowest so far (below (2 − δ) times, where that is
+    negative), and not the one before but for rounding. ``done`` where ``k > k_best + p``, k_best being at first the
+    first call that counts. As long as no score has improved on the first one, ``best`` is the present image: the first
+    is a network's that has learnt nothing.
 
     The verdict is ``NOT_FINITE`` where no score was finite for more than p calls, or none ever was; else ``CONSTANT``
     where none differed from the one before by more than 1e-12 of it for more than p calls, or none ever did; else
@@ -57,6 +57,7 @@ class Lowest:
         self.lowest = nothing
         """The lowest finite score; infinite before there is one."""
         self.last = nothing
+        """The score before, NaN where it was not finite."""
         self.first = nothing
         """The first call that counts; 0 before there is one. As the next three a whole number on the device."""
         self.index = nothing
@@ -89,16 +90,16 @@ class Lowest:
         begins = ~idle & (self.first == 0)
         self.first = torch.where(begins, seen, self.first)
         anew = begins | idle
+        stays = (score - self.last).abs() <= UNCHANGED * self.last.abs()
         is_finite = torch.isfinite(score) & ~idle
         bound = torch.where(self.lowest < 0, (2 - self.factor) * self.lowest, self.factor * self.lowest)
-        better = is_finite & (score < bound)
+        better = is_finite & (score < bound) & ~stays
         self.improved = self.improved | (better & (self.lowest < torch.inf))
         self.lowest = torch.where(better, score, self.lowest)
         self.index = torch.where(better | anew, seen, self.index)
         self.known = torch.where(is_finite | idle, seen, self.known)
-        stays = (score - self.last).abs() <= UNCHANGED * self.last.abs()
         self.changed = torch.where(stays & ~anew, self.changed, seen)
-        self.last = score
+        self.last = torch.where(is_finite, score, torch.nan)
         self.best = torch.where(better | ~self.improved, keep, self.best)
         done = seen - self.index > self.patience
         return Judged(done, self.best, torch.where(self.improved, self.index, seen), self._verdict(done))

@@ -11,18 +11,34 @@ import torch
 
 from dipgraph.engine.bounds import Demands, guard
 from dipgraph.engine.functions import FUNCTIONS
-from dipgraph.engine.machine import Calls, CompiledLoop, CompiledTraining, Machine, Made, Plain, Slots
+from dipgraph.engine.machine import (
+    Calls,
+    CompiledLoop,
+    CompiledTraining,
+    Machine,
+    Made,
+    Monitor,
+    Plain,
+    Slots,
+    labels,
+)
 from dipgraph.engine.memory import refuse_too_large
 from dipgraph.engine.state import Attributes, Stateful, Stream
 from dipgraph.graph import Body, Loop, Operation, Plan, Training, Value
+from dipgraph.graph.drawing_words import formula
+from dipgraph.graph.sources import Sources
 from dipgraph.language.diagnostics import Faults, Report
-from dipgraph.language.program import Call, Program
+from dipgraph.language.program import Call, Expression, Program
 from dipgraph.signatures.block import Signature
 from dipgraph.signatures.errors import DipgraphError
 from dipgraph.signatures.spaces import Network, Number, Switch, Vector
 
 SCORE = "score"
 """The output that is noted for the history of a run, whether the recipe takes it or not."""
+VERDICT = "verdict"
+"""The output that makes a block a monitor: where a run stopped is explained by it."""
+LONGEST_FORMULA = 80
+"""Characters of a formula that an explanation quotes."""
 CONSTANT = ("literal", "given", "network")
 """Values that stand from the start."""
 
@@ -53,6 +69,8 @@ class _Compiler:
         self.streams: dict[str, torch.Generator] = {}
         self.made: list[Made] = []
         self.scores: dict[str, tuple[str, int]] = {}
+        self.verdicts: dict[str, dict[str, int]] = {}
+        self.sources = Sources(plan)
         self.slot_count = len(self.slot)
 
     def machine(self) -> Machine:
@@ -166,11 +184,15 @@ class _Compiler:
         ]
         outputs = self.slots(operation.outputs)
         names = [output.name for output in signature.outputs]
-        if SCORE in names and signature.is_tuple:
-            while len(outputs) <= names.index(SCORE):  # what the recipe leaves out is handed out all the same
+        if signature.is_tuple and {SCORE, VERDICT} & set(names):
+            while len(outputs) < len(names):  # what the recipe leaves out is handed out all the same
                 outputs.append(self.slot_count)
                 self.slot_count += 1
-            self.scores[operation.key] = signature.name, outputs[names.index(SCORE)]
+            slots = dict(zip(names, outputs, strict=True))
+            if SCORE in slots:
+                self.scores[operation.key] = signature.name, slots[SCORE]
+            if VERDICT in slots:
+                self.verdicts[operation.key] = slots
         return _block(call, function, wires, outputs)
 
     def loop(self, operation: Operation, loop: Loop) -> CompiledLoop:
@@ -198,7 +220,37 @@ class _Compiler:
             track=None if loop.track is None else slot[loop.track],
             resets=resets,
             scores=[self.scores[inner.key] for inner in loop.body.operations if inner.key in self.scores],
+            monitors=self.monitors(loop),
+            test="" if loop.step.until is None else self.quoted(loop.step.until),
+            images=self.images(loop),
         )
+
+    def images(self, loop: Loop) -> bool:
+        """Whether the image that the recipe returns is made in a loop's body, as the image of its last step."""
+        image = self.plan.returns["image"]
+        told = self.sources.output(image)
+        is_kept = told is not None and told[0].key in self.verdicts and told[1] == "best"
+        return loop.body in self.sources.homes(image) and not is_kept
+
+    def monitors(self, loop: Loop) -> list[Monitor]:
+        """Blocks of a loop's body that hand out a verdict, called as in the history."""
+        inside = [inner for inner in loop.body.operations if inner.key in self.scores or inner.key in self.verdicts]
+        ending = set() if loop.until is None else self.sources.behind(loop.until, "done")
+        image = self.sources.output(self.plan.returns["image"])
+        found = []
+        for inner, label in zip(inside, labels([inner.name for inner in inside]), strict=True):
+            if inner.key in self.verdicts and inner.call is not None:
+                signature = inner.call.signature
+                words = {port: self.quoted(expression) for port, expression in inner.call.ports.items()}
+                score = signature.score.format_map(words) or label
+                slots = self.verdicts[inner.key]
+                found.append(Monitor(inner.key, label, score, slots, inner in ending, image == (inner, "best")))
+        return found
+
+    def quoted(self, expression: Expression) -> str:
+        """A formula as the recipe writes it, if need be cut."""
+        text = formula(expression, self.program.parameters)
+        return text if len(text) <= LONGEST_FORMULA else f"{text[: LONGEST_FORMULA - 1]}…"
 
     def training(self, operation: Operation, training: Training) -> CompiledTraining:
         slot = self.slot

@@ -9,10 +9,11 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from dipgraph.engine.explain import Mark, ending, marked
 from dipgraph.engine.machine import Calls, CompiledLoop, CompiledTraining, Machine
 from dipgraph.engine.training import Trainer
 
-COUNTS = ("gradient_steps", "iterations", "stopped_at", "delivered", "latest")
+COUNTS = ("gradient_steps", "iterations", "stopped_at", "delivered", "latest", "marks", "ending")
 """What the executor holds besides its position and its parts."""
 
 
@@ -61,6 +62,10 @@ class Executor:
     """Steps done when the ``until`` of an outermost loop first held."""
     delivered: dict[str, Any] | None = None
     """What would have been returned then, kept under ``run_on``."""
+    marks: dict[str, Mark] = field(default_factory=dict)
+    """Of each monitor: iterations of its loop so far, and steps done at the end of its best one, on the device."""
+    ending: dict[str, Any] | None = None
+    """Why the run stopped: what :func:`~dipgraph.engine.explain.ending` read then."""
     trainers: dict[str, Trainer] = field(default_factory=dict)
     active: list[CompiledLoop | CompiledTraining] = field(default_factory=list)
     """The nested bodies under way, outermost first; beside :attr:`frames`."""
@@ -178,6 +183,8 @@ class Executor:
             _move(slots, item.enter)
             for block in item.resets:
                 block.reset()
+            for monitor in item.monitors:
+                self.marks.pop(monitor.key, None)
         while not frame.ended:
             if frame.begun == frame.done:  # else the run goes on from within an iteration
                 if frame.begun:
@@ -192,6 +199,8 @@ class Executor:
             if item.track is not None:
                 self.latest = slots[item.track]
                 self.observer.tracked(self.steps, self.latest)
+            for monitor in item.monitors:
+                self.marks[monitor.key] = marked(monitor, slots, frame.done, self.steps, self.marks.get(monitor.key))
             if item.scores:
                 self.observer.scored(self.steps, [(name, slots[slot]) for name, slot in item.scores])
             frame.ended = self._ends(item, frame.done, outermost=depth == 1) or frame.done == frame.count
@@ -210,6 +219,7 @@ class Executor:
             return False
         if outermost:
             self.stopped_at = self.steps
+            self.ending = ending(item, self.machine.slots, self.marks)
             if self.run_on:
                 self._keep(item)
         return not self.run_on

@@ -32,6 +32,23 @@ class Calls:
         return self.items  # type: ignore[return-value]
 
 
+@dataclass(frozen=True)
+class Monitor:
+    """A block that hands out a ``verdict`` on its scores."""
+
+    key: str
+    label: str
+    """What its score is called in the history."""
+    score: str
+    """What its score is, in the words of the block and the recipe."""
+    slots: Mapping[str, int]
+    """Its outputs by name."""
+    ends: bool
+    """Whether the loop's ``until`` depends on whether it is ``done``."""
+    delivers: bool
+    """Whether the image that the recipe returns is its ``best``."""
+
+
 @dataclass
 class CompiledLoop:
     """A repeat: slots of what it carries and hands out, and its body."""
@@ -48,6 +65,11 @@ class CompiledLoop:
     resets: list[Any] = field(default_factory=list)
     scores: list[tuple[str, int]] = field(default_factory=list)
     """(block, slot) of each number that a block of the body hands out as its ``score``."""
+    monitors: list[Monitor] = field(default_factory=list)
+    test: str = ""
+    """What ``until`` says."""
+    images: bool = False
+    """Whether the image that the recipe returns is made in the body."""
 
 
 @dataclass
@@ -195,6 +217,14 @@ class Machine:
                     for source, value in fresh.items():
                         for slot in copies.get(source, ()):
                             slots[slot] = value
+
+
+def labels(names: list[str]) -> list[str]:
+    """The names, numbered where one comes several times."""
+    return [
+        name if names.count(name) == 1 else f"{name}.{names[:place].count(name) + 1}"
+        for place, name in enumerate(names)
+    ]
 
 
 def _trainings(calls: Calls) -> Iterator[CompiledTraining]:

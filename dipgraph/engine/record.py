@@ -14,7 +14,7 @@ from torch import Tensor
 
 from dipgraph.data.scores import DevicePsnr
 from dipgraph.engine.binding import Bound
-from dipgraph.engine.machine import CompiledTraining
+from dipgraph.engine.machine import CompiledTraining, labels
 from dipgraph.signatures.errors import DipgraphError
 
 BATCH = 64
@@ -91,7 +91,7 @@ class Record:
     def scored(self, step: int, scores: list[tuple[str, Any]]) -> None:
         """Note the scores that blocks gave."""
         values = torch.stack([torch.as_tensor(value).double().reshape(()) for _, value in scores])
-        self._given.append((step, _labels([name for name, _ in scores]), values))
+        self._given.append((step, labels([name for name, _ in scores]), values))
         if len(self._given) >= self.batch:
             self.flush()
 
@@ -109,9 +109,9 @@ class Record:
             for step, names, values in self._losses:
                 terms, flat = flat[: len(values)], flat[len(values) :]
                 entry = self.entries.setdefault(step, Entry(step))
-                labels = _labels(names)
-                entry.terms = dict(zip(labels, terms, strict=True))
-                self.names |= dict.fromkeys(labels)
+                called = labels(names)
+                entry.terms = dict(zip(called, terms, strict=True))
+                self.names |= dict.fromkeys(called)
                 self._take(entry, math.fsum(terms) if all(map(math.isfinite, terms)) else sum(terms))
             self._losses.clear()
         if self._scores:
@@ -207,11 +207,3 @@ class Record:
             values = (entry.loss, *terms, entry.psnr, *scores)
             table.writerow([step, *("" if math.isnan(value) else repr(value) for value in values)])
         return text.getvalue()
-
-
-def _labels(names: list[str]) -> list[str]:
-    """The names, numbered where one comes several times."""
-    return [
-        name if names.count(name) == 1 else f"{name}.{names[:place].count(name) + 1}"
-        for place, name in enumerate(names)
-    ]

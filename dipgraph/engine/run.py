@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import enum
 import math
 import numbers
 import os
@@ -23,22 +22,15 @@ from dipgraph.engine.bounds import check_numbers
 from dipgraph.engine.compile import compile_plan
 from dipgraph.engine.executor import Executor, Frame
 from dipgraph.engine.memory import memory_told
+from dipgraph.engine.outcome import End, Outcome, conclude
 from dipgraph.engine.record import Record
 from dipgraph.graph import Plan, build
 from dipgraph.language import Program
 from dipgraph.signatures.errors import InputError
 
+__all__ = ["Options", "Outcome", "Result", "Run", "Score", "fbp_image"]
+
 Image = NDArray[np.float32]
-
-
-class Outcome(enum.StrEnum):
-    """How a run ended; the value is what it means for the user."""
-
-    COMPLETED = "ran to the end of its budget"
-    STOPPED = "stopped by the recipe's own rule"
-    INTERRUPTED = "interrupted; what was reached is kept"
-    DIVERGED = "diverged; the last good state is kept"
-    UNDER_WAY = "under way; this is what was reached so far"
 
 
 @dataclass(frozen=True)
@@ -99,7 +91,7 @@ class Result:
     image: Image
     final: Image
     returns: dict[str, Any]
-    outcome: Outcome
+    end: End
     steps: int
     stopped_at: int | None
     seconds: float
@@ -114,6 +106,16 @@ class Result:
     run_on: bool = False
     saturated: float = 0.0
     networks: dict[str, dict[str, Tensor]] = field(default_factory=dict)
+
+    @property
+    def outcome(self) -> Outcome:
+        """How the run ended."""
+        return self.end.outcome
+
+    @property
+    def explanation(self) -> str:
+        """In one sentence: where the run ended, why, and from which step the image is."""
+        return self.end.explanation
 
     def summary(self) -> dict[str, Any]:
         """The run in numbers, ready for JSON; null where there is no reference."""
@@ -136,6 +138,9 @@ class Result:
             "seed": self.seed,
             "run_on": self.run_on,
             "outcome": self.outcome.name.lower(),
+            "explanation": self.explanation,
+            "delivered_step": self.end.delivered_step,
+            "stoppers": [reading.told() for reading in self.end.readings],
         }
 
 
@@ -275,22 +280,19 @@ class Run:
         tracked = executor.tracked()
         last = self.bound.physical(final["image"] if tracked is None else tracked)
         self.record.flush()
-        outcome = Outcome.COMPLETED
-        if self.is_diverged:
-            outcome = Outcome.DIVERGED
-        elif self.is_interrupted:
-            outcome = Outcome.INTERRUPTED
-        elif executor.frames:
-            outcome = Outcome.UNDER_WAY
-        elif executor.stopped_at is not None:
-            outcome = Outcome.STOPPED
+        end = conclude(
+            executor,
+            run_on=self.options.run_on,
+            is_diverged=self.is_diverged,
+            is_interrupted=self.is_interrupted,
+        )
         inverse = fbp_image(self.bound)
         scale = self.bound.scale
         return Result(
             image=image.astype(np.float32),
             final=last.astype(np.float32),
             returns={name: _detached(value) for name, value in returns.items() if name != "image"},
-            outcome=outcome,
+            end=end,
             steps=self.steps,
             stopped_at=executor.stopped_at,
             seconds=self.seconds,

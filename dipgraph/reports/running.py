@@ -18,7 +18,7 @@ from dipgraph.data.problem_file import load_problem, read_problem
 from dipgraph.data.shipped import load_recipe, locate
 from dipgraph.engine.checkpoint import Checkpoints
 from dipgraph.engine.files import whole_text, write_whole
-from dipgraph.engine.run import Options, Run
+from dipgraph.engine.run import Options, Outcome, Run
 from dipgraph.engine.schedule import Schedule
 from dipgraph.language import Program, Recipe, settle_recipe
 from dipgraph.language.document import read
@@ -87,7 +87,8 @@ def resume_and_report(where: Path, *, checkpoint_every: str | None, view: View) 
 def _resume(where: Path, checkpoint_every: str | None, view: View) -> int:
     told = _told(where)
     outcome = (folder.read_summary(where) or {}).get("outcome")
-    if outcome in ("completed", "stopped"):
+    known = Outcome.__members__.get(str(outcome).upper())
+    if known is not None and known.is_final:
         raise InputError("the run is complete: there is nothing to go on with", where=str(where))
     if outcome == "diverged":
         raise InputError("the run diverged: it would do so again", where=str(where),

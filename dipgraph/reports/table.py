@@ -32,6 +32,7 @@ def show(result: Result, problem: Problem, console: Console) -> None:
     if result.fbp is not None:
         table.add_row("FBP (Hann)", *_scores(result.fbp_score), "", "", "", "")
     console.print(table)
+    console.print(result.explanation[:1].upper() + result.explanation[1:] + ".", highlight=False, markup=False)
     if problem.reference is not None:
         regions = {"disc": "in the inscribed disc", "all": "over the image"}
         where = regions.get(str(problem.region), "in the score region")

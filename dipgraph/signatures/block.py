@@ -11,6 +11,7 @@ import inspect
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from string import Formatter
 from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
 from dipgraph.signatures.ports import FileKind, Injected, Kind, LossKind, NetworkKind, OptimiserKind, WordKind
@@ -134,6 +135,9 @@ def block(
 
     def declare(thing: T) -> T:
         signature = read_signature(name, thing, resets=resets, differentiable=differentiable)
+        unknown = {field for _, field, *_ in Formatter().parse(score) if field and signature.port(field) is None}
+        if unknown:
+            raise TypeError(f"block {name} has no port {', '.join(sorted(unknown))}, which its score names")
         REGISTRY[name] = replace(signature, functional=functional, score=score)
         return thing
 

@@ -14,7 +14,7 @@ from dipgraph.blocks.stop_variance import VarianceStopper
 
 
 def rule(sequence: np.ndarray, window: int, patience: int, factor: float) -> list[tuple[bool, int, float]]:
-    """Algorithm 2 of the survey, the whole window looked at each time; until there is a better one, the present."""
+    """Algorithm 2 of the survey, with whole windows; until one is better than the first, the present iterate."""
     lowest, first, best, said = np.inf, np.inf, 0, []
     for k in range(1, len(sequence) + 1):
         if k < window:

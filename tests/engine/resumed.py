@@ -159,7 +159,37 @@ track: x
 returns: {image: x, t: t, old: old}
 """
 
+MONITORS = (
+    UNET
+    + """  - z: fbp(y)
+  - kept, held: {rays.split: {of: Y, hold: 0.1, by: views}}
+  - s: {noise.estimate: {of: y}}
+  - repeat:
+      count: 6
+      steps:
+        - f:
+            minimise:
+              count: 2
+              optimiser: {adam: {rate: 1e-2}}
+              let: [x: f(z), p: A(x)]
+              loss: [fidelity.l2: {of: kept(p), to: kept(y)}]
+        - a: {stop.ema_variance: {watch: x, decay: 0.6, patience: 1}}
+        - b: {stop.discrepancy: {of: p, to: y, sigma: s, keep: x}}
+        - w: {residual.whiteness: {of: p - y}}
+        - c: {stop.rise: {watch: w, keep: x, patience: 1}}
+        - p: A(f(z))
+        - probe: {noise.gaussian: {of: zeros(Y), std: 1}}
+        - shifted: A(f(fbp(y + 0.1*s*probe)))
+        - risk: {sure.generalised: {of: p, perturbed: shifted, probe: probe, to: y, sigma: s, epsilon: 0.1*s}}
+        - d, best: {stop.rise: {watch: risk, keep: x, patience: 2}}
+      until: d or a and b
+track: x
+returns: {image: best, a: a, b: b, c: c}
+"""
+)
+
 RECIPES = {
     "one long minimise": LONG, "a split with a stop": SPLIT, "joint targets under noise": JOINT,
     "nested repeats": NESTED, "quasi-Newton": NEWTON, "subsets and held rays": SUBSETS, "no gradients": PLAIN,
+    "every monitor": MONITORS,
 }  # fmt: skip
