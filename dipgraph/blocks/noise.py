@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from dipgraph.blocks.values import Scalar
-from dipgraph.signatures import STREAM, InputError, block, number, vector
+from dipgraph.signatures import STREAM, InputError, block, field, number, vector
 
 DIFFERENCE = (1.0, -4.0, 6.0, -4.0, 1.0)
 """Fourth differences: cubic polynomials along the detector leave no trace."""
@@ -26,13 +26,18 @@ NORMAL_QUARTILE = 0.6744897501960817
 
 
 @block("noise.estimate", differentiable=False)
-def estimate(of: Annotated[Tensor, vector("V", single=True)]) -> Annotated[Tensor, number(min=0)]:
+def estimate(
+    of: Annotated[Tensor, vector("V", single=True)],
+    measured: Annotated[Scalar, field("V", min=0)] = 1.0,
+) -> Annotated[Tensor, number(min=0)]:
     """The standard deviation of white noise in a sinogram, from fast changes along the detector away from structure.
 
     Parameters
     ----------
     of
         The data, ``(1, channels, views, detectors)``, with at least five detector pixels.
+    measured
+        0 for the data that were not measured, but filled in, say: they are left out; else 1.
 
     Returns
     -------
@@ -63,11 +68,19 @@ def estimate(of: Annotated[Tensor, vector("V", single=True)]) -> Annotated[Tenso
     gain = sum(tap * tap for tap in DIFFERENCE) ** 0.5
     fast = _filtered(of, DIFFERENCE).abs() / (NORMAL_QUARTILE * gain)
     coarse = _coarse(of)
-    level: Tensor = fast.median()
+    if isinstance(measured, Tensor):
+        known = (measured.expand_as(of).unfold(-1, count, 1) != 0).all(-1)
+        if not known.any():
+            raise InputError(
+                f"noise.estimate finds no {count} neighbouring detector pixels that were measured",
+                remedy="hold out fewer rays, or give the noise level as a number instead",
+            )
+        fast = torch.where(known, fast, torch.nan)
+    level: Tensor = fast.nanmedian()
     for _ in range(PASSES):
-        smooth = coarse <= SIGNIFICANT * level
-        fewer = torch.where(smooth, fast, torch.nan).nanmedian()
-        level = torch.where(smooth.to(fast).mean() < LEAST, level, fewer)
+        smooth = torch.where(coarse <= SIGNIFICANT * level, fast, torch.nan)
+        share = torch.isfinite(smooth).to(of).mean()
+        level = torch.where(share < LEAST, level, smooth.nanmedian())
     return level
 
 

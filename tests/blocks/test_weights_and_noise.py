@@ -137,3 +137,23 @@ def test_added_noise_has_the_level_asked_for() -> None:
     added = noise.gaussian(zero, 0.3, torch.Generator().manual_seed(0))
     assert float(added.std()) == pytest.approx(0.3, rel=0.02)
     assert not torch.equal(added[0], added[1])
+
+
+@pytest.mark.parametrize("share", [0.05, 0.2])
+def test_noise_estimate_leaves_out_what_was_not_measured(share: float) -> None:
+    draw = np.random.default_rng(5)
+    rows, columns = np.mgrid[:40, :100] / 100
+    smooth = np.cos(4 * columns) + rows
+    noisy = smooth + 0.03 * draw.standard_normal(smooth.shape)
+    measured = draw.uniform(size=smooth.shape) > share
+    filled = torch.from_numpy(np.where(measured, noisy, smooth))[None, None]
+    known = torch.from_numpy(measured.astype(float))[None, None]
+    assert float(noise.estimate(filled, known)) == pytest.approx(0.03, rel=0.1)
+    assert float(noise.estimate(filled)) < float(noise.estimate(filled, known))
+
+
+def test_noise_estimate_needs_neighbours_that_were_measured() -> None:
+    measured = torch.ones(1, 1, 4, 12)
+    measured[..., 2::4] = 0
+    with pytest.raises(InputError, match="hold out fewer"):
+        noise.estimate(torch.rand(1, 1, 4, 12), measured)

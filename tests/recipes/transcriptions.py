@@ -149,10 +149,12 @@ def wtv_admm(g: Small, p: SimpleNamespace, drawn: Drawn) -> Found:
     return held.found(x=x, u=u, lam=lam)
 
 
-def noise_estimate(y: Array) -> float:
-    """The median of fourth differences along the detector, as a standard deviation."""
+def noise_estimate(y: Array, held: Array) -> float:
+    """The median of fourth differences along the detector, as a standard deviation, away from the rays held out."""
     fast = np.diff(y.reshape(VIEWS, DETECTORS), n=4, axis=1)
-    return float(np.sort(np.abs(fast).ravel())[(fast.size - 1) // 2] / (0.6744897501960817 * np.sqrt(70)))
+    touched = np.lib.stride_tricks.sliding_window_view(held.reshape(VIEWS, DETECTORS), 5, axis=1).any(-1)
+    fast = fast[~touched]
+    return float(np.sort(np.abs(fast))[(fast.size - 1) // 2] / (0.6744897501960817 * np.sqrt(70)))
 
 
 def constrained(g: Small, p: SimpleNamespace, drawn: Drawn) -> Found:
@@ -160,7 +162,7 @@ def constrained(g: Small, p: SimpleNamespace, drawn: Drawn) -> Found:
     kept, A, y = held.held == 0, held.fit.A, held.fit.y
     z, r, q = drawn[-1]["z"], np.zeros(y.size), np.zeros(y.size)
     f = Linear(z)
-    sigma = noise_estimate(held.fit.filled) if p.noise == "estimated" else g.noise_level
+    sigma = noise_estimate(held.fit.filled, held.held) if p.noise == "estimated" else g.noise_level
     rho = np.sqrt(p.tau * sigma**2 * kept.sum())
     for _ in range(p.outer):
         for _ in range(p.inner):
