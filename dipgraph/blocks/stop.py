@@ -21,7 +21,7 @@ class FlatStop(NamedTuple):
     verdict: Annotated[Tensor, whole(min=0)]
 
 
-@block("stop.flat", resets=True, differentiable=False, score="the change of {watch}")
+@block("stop.flat", resets=True, differentiable=False, score="{watch}")
 class FlatStopper:
     """Stop where a number has settled.
 
