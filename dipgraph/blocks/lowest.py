@@ -42,8 +42,7 @@ class Lowest:
         The share δ.
     """
 
-    state: ClassVar[tuple[str, ...]] = ("seen", "best", "lowest", "last", "first", "index", "changed", "known",
-                                        "improved")  # fmt: skip
+    state: ClassVar[tuple[str, ...]] = ("seen", "best", "lowest", "last", "improved", "first", "times")
 
     def __init__(self, patience: int, factor: float) -> None:
         self.patience, self.factor = patience, factor
@@ -58,19 +57,15 @@ class Lowest:
         """The lowest finite score; infinite before there is one."""
         self.last = nothing
         """The score before, NaN where it was not finite."""
-        self.first = nothing
-        """The first call that counts; 0 before there is one. As the next three a whole number on the device."""
-        self.index = nothing
-        """The call of the lowest score."""
-        self.changed = nothing
-        """The last call whose score was not that of the one before."""
-        self.known = nothing
-        """The last call whose score was finite."""
         self.improved = nothing
         """Whether a score has improved on the first finite one."""
+        self.first = nothing
+        """The first call that counts; 0 before there is one."""
+        self.times = nothing
+        """The calls of the lowest score, of the last finite one, and of the last that was not as the one before."""
 
-    def judge(self, score: Tensor, keep: Tensor, *, idle: Tensor | bool = False) -> Judged:
-        """Take the next score and its image.
+    def judge(self, score: Tensor, keep: Tensor, *, void: Tensor | bool = False) -> Judged:
+        """Take the next score and its image; a few dozen operations on single numbers.
 
         Parameters
         ----------
@@ -78,47 +73,43 @@ class Lowest:
             The score, without dimensions, in double precision.
         keep
             Its image.
-        idle
-            Whether the call does not count, since there is no score yet; may be true at the first calls only.
+        void
+            Whether it is no score yet. Calls from the first one on, as long as that is so, do not count.
         """
         if not self.seen:
-            self._begin(score, keep)
+            self.lowest, self.last = torch.full_like(score, torch.inf), torch.full_like(score, torch.nan)
+            self.improved = torch.zeros_like(score, dtype=torch.bool)
+            self.first = torch.zeros_like(score, dtype=torch.int64)
+            self.times = self.first.expand(3)
+            self.best = keep
         self.seen += 1
-        seen = self.seen
-        if not isinstance(idle, Tensor):
-            idle = torch.full_like(self.improved, idle)
-        begins = ~idle & (self.first == 0)
-        self.first = torch.where(begins, seen, self.first)
-        anew = begins | idle
-        stays = (score - self.last).abs() <= UNCHANGED * self.last.abs()
-        is_finite = torch.isfinite(score) & ~idle
-        bound = torch.where(self.lowest < 0, (2 - self.factor) * self.lowest, self.factor * self.lowest)
-        better = is_finite & (score < bound) & ~stays
+        seen, begins = self.seen, self.first == 0
+        waits = begins & void
+        is_finite = (score.abs() < torch.inf) & ~waits
+        score = torch.where(is_finite, score, torch.nan)  # which is neither lower than a number nor the same
+        moved = ~((score - self.last).abs() <= UNCHANGED * self.last.abs())
+        better = (score < self._bound()) & moved
         self.improved = self.improved | (better & (self.lowest < torch.inf))
         self.lowest = torch.where(better, score, self.lowest)
-        self.index = torch.where(better | anew, seen, self.index)
-        self.known = torch.where(is_finite | idle, seen, self.known)
-        self.changed = torch.where(stays & ~anew, self.changed, seen)
-        self.last = torch.where(is_finite, score, torch.nan)
+        self.last = score
+        self.times = torch.where(torch.stack([better | begins, is_finite | begins, moved]), seen, self.times)
+        self.first = torch.where(begins ^ waits, seen, self.first)
         self.best = torch.where(better | ~self.improved, keep, self.best)
-        done = seen - self.index > self.patience
-        return Judged(done, self.best, torch.where(self.improved, self.index, seen), self._verdict(done))
+        late = seen - self.times > self.patience
+        when = torch.where(self.improved, self.times[0], seen)
+        return Judged(late[0], self.best, when, self._verdict(*late))
 
-    def _begin(self, score: Tensor, keep: Tensor) -> None:
-        """Take the device from the first score."""
-        self.best = keep
-        self.first = self.index = self.changed = self.known = torch.zeros((), dtype=torch.int64, device=keep.device)
-        self.improved = torch.zeros((), dtype=torch.bool, device=keep.device)
-        self.lowest = torch.full_like(score, torch.inf)
-        self.last = torch.full_like(score, torch.nan)
+    def _bound(self) -> Tensor:
+        """What a new lowest score has to be below."""
+        if self.factor == 1:
+            return self.lowest
+        return torch.where(self.lowest < 0, (2 - self.factor) * self.lowest, self.factor * self.lowest)
 
-    def _verdict(self, done: Tensor) -> Tensor:
-        has_begun = self.first > 0
-        never_finite = has_begun & torch.isinf(self.lowest)
-        never_changed = has_begun & (self.changed == self.first) & (self.first < self.seen)
-        is_constant = never_changed | (self.seen - self.changed > self.patience)
-        is_unknown = never_finite | (self.seen - self.known > self.patience)
+    def _verdict(self, is_tired: Tensor, is_unknown: Tensor, is_constant: Tensor) -> Tensor:
+        """The verdict, of what has not come for more than p calls: a lower, a finite, another score."""
+        never_finite = (self.lowest == torch.inf) & (self.first > 0)
+        never_changed = (self.times[2] == self.first) & (self.first < self.seen)
         tired = torch.where(self.improved, int(Verdict.NOT_FALLEN), int(Verdict.NEVER_IMPROVED))
-        said = torch.where(done, tired, int(Verdict.WATCHING))
-        said = torch.where(is_constant, int(Verdict.CONSTANT), said)
-        return torch.where(is_unknown, int(Verdict.NOT_FINITE), said)
+        said = torch.where(is_tired, tired, int(Verdict.WATCHING))
+        said = torch.where(is_constant | never_changed, int(Verdict.CONSTANT), said)
+        return torch.where(is_unknown | never_finite, int(Verdict.NOT_FINITE), said)

@@ -21,7 +21,7 @@ class FlatStop(NamedTuple):
     verdict: Annotated[Tensor, whole(min=0)]
 
 
-@block("stop.flat", resets=True, differentiable=False, score="the change of {watch}")
+@block("stop.flat", resets=True, differentiable=False, score="{watch}")
 class FlatStopper:
     """Stop where a number has settled.
 
@@ -129,8 +129,6 @@ class RiseStopper(Lowest):
     Memory: one image.
     """
 
-    state: ClassVar[tuple[str, ...]] = (*Lowest.state, "idle")
-
     def __init__(
         self,
         patience: Annotated[int, whole(min=1)] = 100,
@@ -138,18 +136,10 @@ class RiseStopper(Lowest):
     ) -> None:
         super().__init__(patience, factor)
 
-    def reset(self) -> None:
-        """Forget the past."""
-        super().reset()
-        self.idle = torch.zeros(())
-        """Whether every number so far was 0."""
-
     def __call__(
         self, watch: Annotated[Scalar, number()], keep: Annotated[Tensor, vector("V", single=True)]
     ) -> RiseStop:
         """Look at the next number."""
         value = as_scalar(watch, keep.new_empty((), dtype=torch.float64)).detach()
-        zero = value == 0
-        self.idle = self.idle & zero if self.seen else zero
-        judged = self.judge(value, keep, idle=self.idle)
+        judged = self.judge(value, keep, void=value == 0)
         return RiseStop(judged.done, judged.best, value, judged.when, judged.verdict)

@@ -88,5 +88,5 @@ class RunningVarianceStopper(Lowest):
             self.mean = self.mean + step / self.mass
         is_early = self.seen + 1 < self.least
         score = torch.full_like(self.spread, torch.inf) if is_early else self.spread / self.mass
-        judged = self.judge(score, watch, idle=is_early)
+        judged = self.judge(score, watch, void=is_early)
         return VarianceStop(judged.done, judged.best, score, judged.when, judged.verdict)

@@ -84,7 +84,7 @@ class VarianceStopper(Lowest):
         """Look at the next iterate."""
         number = self.seen + 1
         variance = self._variance(watch, number)
-        judged = self.judge(variance, watch, idle=number < self.window)
+        judged = self.judge(variance, watch, void=number < self.window)
         return VarianceStop(judged.done, judged.best, variance, judged.when, judged.verdict)
 
     def _variance(self, watch: Tensor, number: int) -> Tensor:

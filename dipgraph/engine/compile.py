@@ -71,6 +71,9 @@ class _Compiler:
         self.scores: dict[str, tuple[str, int]] = {}
         self.verdicts: dict[str, dict[str, int]] = {}
         self.sources = Sources(plan)
+        tests = [operation.loop.until for operation in plan.body.operations if operation.loop is not None]
+        self.ending = {block for test in tests if test is not None for block in self.sources.behind(test, "done")}
+        """Blocks on whose `done` the end of the run depends."""
         self.slot_count = len(self.slot)
 
     def machine(self) -> Machine:
@@ -235,7 +238,6 @@ class _Compiler:
     def monitors(self, loop: Loop) -> list[Monitor]:
         """Blocks of a loop's body that hand out a verdict, called as in the history."""
         inside = [inner for inner in loop.body.operations if inner.key in self.scores or inner.key in self.verdicts]
-        ending = set() if loop.until is None else self.sources.behind(loop.until, "done")
         image = self.sources.output(self.plan.returns["image"])
         found = []
         for inner, label in zip(inside, labels([inner.name for inner in inside]), strict=True):
@@ -244,7 +246,7 @@ class _Compiler:
                 words = {port: self.quoted(expression) for port, expression in inner.call.ports.items()}
                 score = signature.score.format_map(words) or label
                 slots = self.verdicts[inner.key]
-                found.append(Monitor(inner.key, label, score, slots, inner in ending, image == (inner, "best")))
+                found.append(Monitor(inner.key, label, score, slots, inner in self.ending, image == (inner, "best")))
         return found
 
     def quoted(self, expression: Expression) -> str:

@@ -44,7 +44,7 @@ class Monitor:
     slots: Mapping[str, int]
     """Its outputs by name."""
     ends: bool
-    """Whether the loop's ``until`` depends on whether it is ``done``."""
+    """Whether an outermost loop's ``until`` depends on whether it is ``done``."""
     delivers: bool
     """Whether the image that the recipe returns is its ``best``."""
 

@@ -66,7 +66,7 @@ class Signature:
     differentiable: bool = True
     functional: Callable[..., Any] | None = None
     score: str = ""
-    """What the output ``score`` is, in words; ``{port}`` stands for what the recipe wires to that port."""
+    """What the ``verdict`` speaks of, in words; ``{port}`` stands for what the recipe wires to that port."""
 
     @property
     def family(self) -> str:
@@ -129,7 +129,7 @@ def block(
         For a proximal map, where it is known: the h of ``argmin over x of ½‖x − of‖² + h(x)``, as a function of x and
         of those of the block's other arguments that it names. Tests and `dipgraph verify` hold the block against it.
     score
-        For a stopper: what its output ``score`` is, in words, for the explanation of where a run stopped; ``{watch}``
+        For a stopper: what its verdict speaks of, in words, for the explanation of where a run stopped; ``{watch}``
         stands for what the recipe wires to the port ``watch``.
     """
 

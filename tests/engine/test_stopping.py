@@ -112,9 +112,9 @@ def test_a_number_that_is_zero_from_the_beginning_is_not_watched() -> None:
 @pytest.mark.parametrize(
     ("until", "stop", "why"),
     [
-        ("done and flat", 10, "w had not fallen for 5 iterations and the change of w had settled"),
+        ("done and flat", 10, "w had not fallen for 5 iterations and w had settled"),
         ("flat or done", 9, "w had not fallen for 4 iterations"),
-        ("both", 10, "w had not fallen for 5 iterations and the change of w had settled"),
+        ("both", 10, "w had not fallen for 5 iterations and w had settled"),
         ("w > 2.5 and n > 5", 8, "'w > 2.5 and n > 5' held"),
         ("not not done", 9, "w had not fallen for 4 iterations"),
     ],
@@ -203,6 +203,39 @@ returns: {image: best}
     result = finish(text)
     assert result.explanation == "ran to the end of its budget of 18; delivered the image of 14"
     assert np.all(result.image == 14)
+
+
+NESTED = """recipe: 1
+steps:
+  - repeat:
+      count: 4
+      carry: {m: 0.0}
+      steps:
+        - m: m + 1
+        - x: m*ones(X)
+        - repeat:
+            count: 9
+            carry: {n: 0.0}
+            steps:
+              - n: n + 1
+              - inner: {stop.flat: {watch: 0*n + 5, patience: 3}}
+            until: inner
+        - done, best: {stop.rise: {watch: abs(m - 2), keep: x, patience: 9}}
+      until: UNTIL
+track: x
+returns: {image: best}
+"""
+
+
+def test_a_stopper_of_an_inner_loop_says_nothing_of_the_run() -> None:
+    result = finish(NESTED.replace("UNTIL", "done"))
+    assert told(result) == ("COMPLETED", "ran to the end of its budget of 16; delivered the image of 8")
+    assert [stopper["in_until"] for stopper in result.summary()["stoppers"]] == [True, False]
+
+
+def test_unless_the_run_ends_by_it() -> None:
+    result = finish(NESTED.replace("UNTIL", "inner and m > 2"))
+    assert result.explanation == "stopped at 12: 0*n + 5 did not change at all; delivered the image of 8"
 
 
 def test_on_the_way_the_result_tells_where_it_stands() -> None:

@@ -188,3 +188,18 @@ def test_abouts_end_with_the_section() -> None:
 def test_errors_say_what_where_and_what_to_do() -> None:
     assert str(DipgraphError("wrong", where="a:1:2", remedy="change it")) == "a:1:2: wrong\n  change it"
     assert str(DipgraphError("wrong")) == "wrong"
+
+
+def test_what_a_verdict_speaks_of_names_ports_that_exist() -> None:
+    def stopper(watch: Annotated[float, number()]) -> Annotated[float, number()]:
+        """Say something.
+
+        Parameters
+        ----------
+        watch
+            What is watched.
+        """
+        return watch
+
+    with pytest.raises(TypeError, match=r"stop\.odd has no port wacth"):
+        block("stop.odd", score="the size of {wacth}")(stopper)
