@@ -54,6 +54,8 @@ class Executor:
     machine: Machine
     observer: Observer
     run_on: bool = False
+    stop_at: int | None = None
+    """End every loop with the iteration in which so many steps are done."""
     gradient_steps: int = 0
     iterations: int = 0
     """Iterations of loops that hold no minimise."""
@@ -80,6 +82,11 @@ class Executor:
     def steps(self) -> int:
         """Gradient steps done; iterations where the recipe takes none."""
         return self.gradient_steps if self.trainers else self.iterations
+
+    @property
+    def is_at_the_end(self) -> bool:
+        """Whether as many steps are done as were asked for."""
+        return self.stop_at is not None and self.steps >= self.stop_at
 
     def run(self) -> Iterator[Frame]:
         """Run to the end, from the beginning or from where :attr:`frames` say that the run stands."""
@@ -211,6 +218,8 @@ class Executor:
     def _ends(self, item: CompiledLoop, number: int, *, outermost: bool) -> bool:
         """Whether the loop ends early after this iteration."""
         step = item.loop.step
+        if self.is_at_the_end:
+            return True
         if item.until is None or (number % step.every and number != step.count):
             return False
         if outermost and self.stopped_at is not None:

@@ -101,12 +101,13 @@ def start(
     threads: int | None = None,
     run_on: bool = False,
     dtype: torch.dtype = torch.float32,
+    stop_at: int | None = None,
 ) -> Run:
     """A run at its beginning; the arguments are those of :func:`run`. Iterate over it to take the steps."""
     loaded = load_recipe(recipe)
     mine, theirs = split_settings(settings)
     program = settle_recipe(loaded, registry(), preset, mine)
-    options = Options(device, seed, threads, run_on, dtype)
+    options = Options(device, seed, threads, run_on, dtype, stop_at)
     return Run(program, _problem(problem, theirs), options)
 
 
@@ -139,6 +140,7 @@ def run(
     threads: int | None = None,
     run_on: bool = False,
     dtype: torch.dtype = torch.float32,
+    stop_at: int | None = None,
 ) -> Result:
     """Run a recipe on a problem.
 
@@ -160,6 +162,8 @@ def run(
         Run every loop to its count, and note where it would have stopped.
     dtype
         Precision of the run.
+    stop_at
+        End with the iteration in which so many steps are done; the recipe, its schedules too, stays as it is.
 
     Returns
     -------
@@ -175,7 +179,7 @@ def run(
     """
     under_way = start(
         recipe, problem, preset=preset, settings=settings, device=device, seed=seed, threads=threads, run_on=run_on,
-        dtype=dtype,
+        dtype=dtype, stop_at=stop_at,
     )  # fmt: skip
     for _ in under_way:
         pass

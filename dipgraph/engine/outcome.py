@@ -70,7 +70,7 @@ def conclude(executor: Executor, *, run_on: bool, is_diverged: bool, is_interrup
         return End(outcome, _with_image(said, delivered), delivered, now)
     if stop is None or ended is None:
         failed = failure(now, stopped=False)
-        said = f"ran to the end of its budget of {steps}"
+        said = f"ran to {steps}, as asked" if executor.is_at_the_end else f"ran to the end of its budget of {steps}"
         said += f": {failed.clause}" if failed else ""
         outcome = OF_FAILURES[failed.verdict] if failed else Outcome.COMPLETED
         return End(outcome, _with_image(said, delivered), delivered, now)

@@ -49,6 +49,8 @@ class Options:
         Run every loop to its count, and note where it would have stopped.
     dtype
         Precision of the run.
+    stop_at
+        End with the iteration in which so many steps are done; the recipe, its schedules too, stays as it is.
     """
 
     device: str | None = None
@@ -56,12 +58,15 @@ class Options:
     threads: int | None = None
     run_on: bool = False
     dtype: torch.dtype = torch.float32
+    stop_at: int | None = None
 
     def __post_init__(self) -> None:
         """Raise :class:`~dipgraph.signatures.errors.InputError` where one of them cannot be."""
         _check_whole("seed", self.seed, 0)
         if self.threads is not None:
             _check_whole("threads", self.threads, 1, os.cpu_count() or 1, "the number of this machine's cores")
+        if self.stop_at is not None:
+            _check_whole("stop-at", self.stop_at, 1)
         if not isinstance(self.dtype, torch.dtype) or not self.dtype.is_floating_point:
             raise InputError(f"dtype is {self.dtype!r}", where="dtype", remedy="give torch.float32 or torch.float64")
 
@@ -179,7 +184,7 @@ class Run:
         with memory_told(device):
             machine = compile_plan(program, self.plan, given, self.bound.setting, self.options.seed, wanted)
         self.record = Record(self.bound)
-        self.executor = Executor(machine, self.record, self.options.run_on)
+        self.executor = Executor(machine, self.record, self.options.run_on, self.options.stop_at)
         self.seconds = 0.0
         self.is_interrupted = False
         self.is_diverged = False

@@ -145,3 +145,23 @@ def test_scores_of_stoppers_are_noted_whether_the_recipe_takes_them_or_not():
     assert [two.record.entries[k].scores["stop.rise.2"] for k in (1, 2, 3)] == [6.0, 5.0, 4.0]
     assert value(two, "s") == 4.0
     assert one.record.text().splitlines()[0] == "step,loss,psnr,stop.rise"
+
+
+@pytest.mark.parametrize("step", [1, 3, 8])
+def test_a_run_can_be_ended_at_a_step_with_what_it_would_have_held_there(step):
+    text = loop("- n: n + k", "n: n", count=9)
+    ended = finish(text, stop_at=step)
+    assert (value(ended, "n"), ended.steps) == (step * (step + 1) / 2, step)
+    assert ended.explanation.startswith(f"ran to {step}, as asked")
+    assert (ended.outcome.name, ended.stopped_at) == ("COMPLETED", None)
+
+
+def test_a_run_is_ended_in_nested_loops_too_and_its_schedules_stay():
+    body = (
+        "- a: linear(1, 4, k, 4)\n- repeat:\n    count: 3\n    carry: {m: n}\n    steps:\n      - m: m + a\n- n: m"
+    )
+    text = loop(body, "n: n, a: a")
+    whole, ended, later = finish(text), finish(text, stop_at=5), finish(text, stop_at=100)
+    assert (value(ended, "a"), value(ended, "n")) == (2, 3 * 1 + 2 * 2)
+    assert value(later, "n") == value(whole, "n")
+    assert later.explanation == whole.explanation
