@@ -1,0 +1,263 @@
+"""Where each monitor would stop a run, and what that costs against the run's own peak with all rays in use.
+
+For each recipe, problem and seed two runs go to the end of their budget. One uses all rays, with every monitor that
+needs no held-out rays side by side: it gives the peak, and what each of these monitors would have delivered. The other
+is the recipe as it ships, which holds rays out. What `dipgraph refit` would deliver, all rays up to the step that the
+other chose, is read off the first. On real scans the residual on views that the problem leaves unused is looked at too,
+since a reference made of the same data shares their noise.
+
+Rows are kept as they come, so that a study that was cut off goes on.
+
+    python benchmarks/stopping.py --data ../shared/data [--jobs 2] [--full] [--recipe vanilla] [--problem tooth]
+    python benchmarks/stopping.py --tables              # only print what is there
+    python benchmarks/stopping.py --costs               # what monitors add to a step of vanilla
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import os
+import tempfile
+import time
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from machine import machine
+
+import dipgraph
+from dipgraph.data.scores import psnr
+from dipgraph.data.shipped import shipped
+from dipgraph.operators.subsets import view_subset
+
+RECIPES = ("vanilla", "tv_hqs", "admm_denoiser")
+FULL = (*RECIPES, "tv", "wtv_admm", "constrained", "red_apg", "deep_red", "hqs_denoiser", "self_guided", "aseq")
+FILES = ("problem.path", "problem.reference")
+EVERY = 10
+"""Steps between two looks at the images."""
+MONITORS = {"variance": "windowed variance", "ema": "running variance", "discrepancy": "discrepancy, estimated noise",
+            "whiteness": "whiteness of the residual"}  # fmt: skip
+LINES = """\
+        - seen: A(average)
+        - variance_done, variance: {{stop.variance: {{watch: x, window: {window}, patience: {patience}}}}}
+        - ema_done, ema: {{stop.ema_variance: {{watch: x, patience: {patience}}}}}
+        - discrepancy_done, discrepancy: {{stop.discrepancy: {{of: seen, to: y, sigma: sigma_y, keep: average}}}}
+        - white: {{residual.whiteness: {{of: seen - y}}}}
+        - whiteness_done, whiteness: {{stop.rise: {{watch: white, keep: average, patience: {patience}}}}}
+"""
+
+
+def cases(data: Path, *, full: bool) -> dict[str, tuple[str, dict[str, Any]]]:
+    """The problems by a short name: the shipped one, and its settings."""
+    found: dict[str, tuple[str, dict[str, Any]]] = {"walnut_phantom": ("walnut_phantom", {}),
+                                                    "shepp_logan": ("shepp_logan", {})}  # fmt: skip
+    for scan in ("ta", "tc"):
+        stem = data / "htc2022" / f"htc2022_{scan}_full"
+        for views in (30, 60):
+            found[f"{scan}, {views} views"] = ("htc2022", {
+                "problem.path": f"{stem}.mat", "problem.reference": f"{stem}_recon_fbp.mat", "problem.views": views,
+            })  # fmt: skip
+    found["tooth, 30 views"] = ("tooth", {"problem.path": str(data / "tooth.h5"), "problem.views": 30})
+    if full:
+        for noise in (0.005, 0.05):
+            for name in ("walnut_phantom", "shepp_logan"):
+                found[f"{name}, noise {noise}"] = (name, {"problem.noise": noise})
+    return found
+
+
+def with_monitors(name: str, folder: str) -> Path:
+    """The shipped recipe with every monitor beside its own."""
+    text = shipped("recipes")[name].read_text(encoding="utf-8")
+    per_step = "inner:" not in text
+    lines = LINES.format(window=100 if per_step else 10, patience=1000 if per_step else 100)
+    if "        - x: f(z)\n" not in text and "let: [x: f(z)" not in text and "- x: mean" not in text:
+        lines = lines.replace("watch: x", "watch: z" if name == "aseq" else "watch: v")
+    before, mark, after = text.partition("      until: done\n")
+    assert mark, f"{name} has no loop that ends early"
+    text = before + lines + mark + after
+    text = text.replace("\nsteps:\n", "\nsteps:\n  - sigma_y: {noise.estimate: {of: y}}\n", 1)
+    returned = ", ".join(f"{monitor}: {monitor}, {monitor}_done: {monitor}_done" for monitor in MONITORS)
+    text = text.replace("returns: {image: best,", f"returns: {{image: best, average: average, {returned},", 1)
+    path = Path(folder) / f"{name}.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def unused(problem: Any, name: str, settings: dict[str, Any]) -> tuple[Any, np.ndarray] | None:
+    """Operator and data of up to 60 views that a real scan has and the problem leaves out."""
+    if name not in ("htc2022", "tooth"):
+        return None
+    most = {"htc2022": 720, "tooth": 181}[name]
+    own = {key.removeprefix("problem."): str(value) for key, value in settings.items()}
+    whole = dipgraph.load_problem(name, own | {"views": str(most)})
+    used = problem.A.geometry.angles
+    distances = np.abs(whole.A.geometry.angles[:, None] - used[None, :]).min(1)
+    free = np.flatnonzero(distances > 1e-6)
+    free = free[:: max(1, len(free) // 60)][:60]
+    return view_subset(whole.A, free), whole.y[free]
+
+
+def study(case: tuple[str, str, int], data: str, threads: int, settings: dict[str, Any]) -> dict[str, Any]:
+    """One recipe on one problem with one seed."""
+    recipe, label, seed = case
+    name, own = cases(Path(data), full=True)[label]
+    own = own | settings
+    began = time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder:
+        run = dipgraph.start(with_monitors(recipe, folder), name, settings=own | {"hold": 0}, seed=seed,
+                             threads=threads, run_on=True)  # fmt: skip
+    problem, free = run.problem, unused(run.problem, name, own)
+
+    def score(image: torch.Tensor) -> float:
+        return float(psnr(run.bound.physical(image), problem.reference, problem.region))
+
+    def misfit(image: torch.Tensor) -> float | None:
+        if free is None:
+            return None
+        projected = (free[0] @ run.bound.physical(image).astype(np.float32).ravel()).reshape(free[1].shape)
+        return float(np.linalg.norm(projected - free[1]) / np.linalg.norm(free[1]))
+
+    curve: list[tuple[int, float, float | None]] = []
+    fired: dict[str, dict[str, Any]] = {}
+    for _ in run:
+        if run.steps % EVERY:
+            continue
+        held = run.executor.returned()
+        if held["average"] is None or held["whiteness_done"] is None:
+            continue
+        curve.append((run.steps, score(held["average"]), misfit(held["average"])))
+        for monitor in MONITORS:
+            if monitor not in fired and bool(held[f"{monitor}_done"]):
+                image = held[monitor]
+                fired[monitor] = {"at": run.steps, "psnr": score(image), "unused": misfit(image)}
+    held = run.executor.returned()
+    for monitor in MONITORS:
+        if monitor not in fired:
+            fired[monitor] = {"at": None, "psnr": score(held[monitor]), "unused": misfit(held[monitor])}
+    tracked = run.record.peak
+    shipped_run = dipgraph.run(recipe, name, settings=own, seed=seed, threads=threads, run_on=True)
+    step = shipped_run.end.delivered_step or shipped_run.steps
+    image = torch.from_numpy(shipped_run.image / run.bound.scale)
+    fired["held-out rays"] = {"at": shipped_run.stopped_at, "psnr": shipped_run.score.psnr, "unused": misfit(image),
+                              "step": step}  # fmt: skip
+    again = min(curve, key=lambda point: abs(point[0] - step))
+    fired["held-out rays, refit"] = {"at": shipped_run.stopped_at, "psnr": again[1], "unused": again[2], "step": step}
+    best = max(curve, key=lambda point: point[1])
+    seen = [point[2] for point in curve if point[2] is not None]
+    return {
+        "recipe": recipe, "problem": label, "seed": seed, "peak": tracked[1], "peak_at": tracked[0],
+        "average_peak": best[1], "average_peak_at": best[0], "end": curve[-1][1], "steps": run.steps,
+        "unused_least": min(seen) if seen else None, "monitors": fired, "settings": settings,
+        "seconds": round(time.perf_counter() - began, 1), "machine": machine(),
+    }  # fmt: skip
+
+
+def tables(rows: list[dict[str, Any]]) -> str:
+    """The study as Markdown: per monitor over all runs, and the default per recipe and problem."""
+    names = list(rows[0]["monitors"])
+    heads = ["monitor", "mean gap [dB]", "worst", "to the average's peak: mean", "worst", "fired",
+             "stop after the peak, median [steps]", "misfit on unused views over the least, mean"]  # fmt: skip
+    out = [_row(heads), _row(["---"] * len(heads))]
+    for name in names:
+        gaps = [row["monitors"][name]["psnr"] - row["peak"] for row in rows]
+        strict = [row["monitors"][name]["psnr"] - row["average_peak"] for row in rows]
+        stops = [row["monitors"][name]["at"] - row["peak_at"] for row in rows if row["monitors"][name]["at"]]
+        shares = [row["monitors"][name]["unused"] / row["unused_least"] for row in rows if row["unused_least"]]
+        late = f"{np.median(stops):.0f}" if stops else "–"
+        share = f"{np.mean(shares):.3f}" if shares else "–"
+        means = [f"{function(of):+.2f}" for of in (gaps, strict) for function in (np.mean, min)]
+        out.append(_row([MONITORS.get(name, name), *means, f"{len(stops)} of {len(rows)}", late, share]))
+    heads = ["recipe", "problem", "seed", "peak", "at", "held out: delivered", "gap", "of step", "refit",
+             "windowed variance", "at"]  # fmt: skip
+    out += ["", _row(heads), _row(["---"] * len(heads))]
+    for row in sorted(rows, key=lambda row: (row["recipe"], row["problem"], row["seed"])):
+        default, refit, window = (row["monitors"][name] for name in
+                                  ("held-out rays", "held-out rays, refit", "variance"))  # fmt: skip
+        out.append(_row([f"`{row['recipe']}`", row["problem"], row["seed"], f"{row['peak']:.2f}", row["peak_at"],
+                         f"{default['psnr']:.2f}", f"{default['psnr'] - row['peak']:+.2f}", default["step"],
+                         f"{refit['psnr']:.2f}", f"{window['psnr']:.2f}", window["at"] or "–"]))  # fmt: skip
+    return "\n".join(out)
+
+
+def _row(cells: list[Any]) -> str:
+    return f"| {' | '.join(map(str, cells))} |"
+
+
+def costs(blocks: int = 30, steps: int = 10) -> None:
+    """The time that monitors add to a step of vanilla, sides alternating: median ratio and quartiles."""
+    with tempfile.TemporaryDirectory() as folder:
+        watched = with_monitors("vanilla", folder)
+        plain = Path(folder) / "plain.yaml"
+        lines = shipped("recipes")["vanilla"].read_text(encoding="utf-8").splitlines(keepends=True)
+        begin = next(k for k, line in enumerate(lines) if "- average:" in line)
+        end = next(k for k, line in enumerate(lines) if line.startswith("track:"))
+        text = "".join([*lines[:begin], "\n", *lines[end:]]).replace("image: best", "image: x")
+        plain.write_text(text, encoding="utf-8")
+        many = {"gradient_steps": 10**9, "patience": 10**9}
+        bare = {"gradient_steps": 10**9, "hold": 0}
+        runs = {"no monitor": iter(dipgraph.start(plain, settings=bare)),
+                "held-out rays": iter(dipgraph.start("vanilla", settings=many)),
+                "all monitors": iter(dipgraph.start(watched, settings=many))}  # fmt: skip
+    taken: dict[str, list[float]] = {name: [] for name in runs}
+    for number in range(blocks + 1):
+        for name in list(runs) if number % 2 else list(runs)[::-1]:
+            began = time.perf_counter()
+            for _ in range(steps):
+                next(runs[name])
+            if number:
+                taken[name].append(time.perf_counter() - began)
+    base = np.array(taken.pop("no monitor"))
+    for name, values in taken.items():
+        low, middle, high = np.percentile(np.array(values) / base, [25, 50, 75])
+        print(f"{name}: {middle:.3f} of a step without a monitor, quartiles {low:.3f} to {high:.3f}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--results", type=Path, default=Path("benchmarks/results/stopping.jsonl"))
+    parser.add_argument(
+        "--full", action="store_true", help="every recipe with a network, more noise levels, five seeds"
+    )
+    parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--set", dest="settings", action="append", default=[], metavar="NAME=VALUE", help="to try it")
+    parser.add_argument("--recipe", dest="recipes", action="append", help="this one alone; repeatable")
+    parser.add_argument("--problem", dest="problems", action="append", help="those whose name begins so; repeatable")
+    parser.add_argument("--tables", action="store_true")
+    parser.add_argument("--costs", action="store_true")
+    asked = parser.parse_args()
+    if asked.costs:
+        costs()
+        print(machine())
+        return
+    rows = [json.loads(line) for line in asked.results.read_text().splitlines()] if asked.results.exists() else []
+    settings = dict(text.split("=", 1) for text in asked.settings)
+    labels = [label for label, (_, own) in cases(asked.data, full=asked.full).items()
+              if label.startswith(tuple(asked.problems or [""]))
+              and all(Path(own[key]).exists() for key in FILES if key in own)]  # fmt: skip
+    recipes = asked.recipes or (FULL if asked.full else RECIPES)
+    wanted = [(recipe, label, seed) for seed in range(5 if asked.full else asked.seeds) for label in labels
+              for recipe in recipes]  # fmt: skip
+    done = {(row["recipe"], row["problem"], row["seed"]) for row in rows if row["settings"] == settings}
+    left = [] if asked.tables else [case for case in wanted if case not in done]
+    threads = max(1, (os.cpu_count() or 1) // asked.jobs)
+    with ProcessPoolExecutor(asked.jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
+        futures = [pool.submit(study, case, str(asked.data), threads, settings) for case in left]
+        for future in as_completed(futures):
+            rows.append(future.result())
+            asked.results.parent.mkdir(parents=True, exist_ok=True)
+            with asked.results.open("a") as file:
+                file.write(json.dumps(rows[-1]) + "\n")
+            print({key: rows[-1][key] for key in ("recipe", "problem", "seed", "peak", "seconds")}, flush=True)
+    if rows:
+        print(tables(rows))
+        print(f"\n{rows[-1]['machine']}")
+
+
+if __name__ == "__main__":
+    main()
