@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console
@@ -20,9 +21,10 @@ from dipgraph.engine.schedule import Schedule
 from dipgraph.reports import folder, table
 from dipgraph.reports.interrupting import Interrupts
 from dipgraph.reports.json_lines import JsonLines
-from dipgraph.reports.news import Watcher
+from dipgraph.reports.news import Watcher, peak_memory
 from dipgraph.reports.progress import Bars
 from dipgraph.reports.tensorboard import TensorBoard, ask_for_tensorboard, writer
+from dipgraph.signatures.errors import DipgraphError
 
 DIVERGED = 1
 """Exit code of a run that diverged."""
@@ -120,7 +122,7 @@ class Job:
             result = run.result()
             for watcher in watchers:
                 watcher.ended(result)
-        self.deliver(result)
+        self.deliver(result, None if fault is None else fault.what)
         return code
 
     def keep(self) -> None:
@@ -135,11 +137,15 @@ class Job:
         now = time.perf_counter()
         self.schedule.written(self.run.steps, now, now - began)
 
-    def deliver(self, result: Result) -> None:
+    def deliver(self, result: Result, reason: str | None = None) -> None:
         """Write and print what the run delivers."""
         run = self.run
+        before: dict[str, Any] = {}
+        with suppress(DipgraphError):
+            before = folder.read_summary(self.where) or {}  # what was interrupted left the peak of its part
+        peak = max(before.get("peak_memory") or 0, peak_memory(run))
         try:
-            folder.write(self.where, result, run.problem)
+            folder.write(self.where, result, run.problem, peak_memory=peak, reason=reason)
         except StorageError as error:
             raise StorageError(error.what, where=error.where, remedy=f"{error.remedy}; then {self.advice}") from None
         if not (run.is_interrupted or run.is_diverged):
