@@ -9,6 +9,7 @@ from pathlib import Path
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from dipgraph.reports.comparison.rows import Row
 from dipgraph.reports.curves import Colour, draw_psnr, mark_stop
@@ -20,6 +21,8 @@ WIDTH = 5
 """Images in a row."""
 FAINT = 0.35
 """How the curves of all seeds but the first are drawn."""
+FBP = "0.5"
+"""The grey of filtered backprojection."""
 Panels = Mapping[str, Sequence[Sequence[Ended]]]
 """By problem: for each recipe its runs, a seed each, by the name of the recipe."""
 
@@ -78,7 +81,7 @@ def draw_comparison(panels: Panels) -> Figure | None:
         axis.set_ylabel("PSNR [dB]")
         axis.set_xlabel("step")
         axis.grid(alpha=0.3)
-        axis.legend(fontsize="xx-small", loc="center left", bbox_to_anchor=(1.0, 0.5))
+        axis.legend(handles=_said(recipes, painted), fontsize="x-small", loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure
 
 
@@ -86,12 +89,28 @@ def _draw_panel(axis: Axes, recipes: Sequence[Sequence[Ended]], painted: Mapping
     for first, *others in recipes:
         for run in others:
             axis.plot(*run.points("psnr"), color=painted[run.name], linewidth=0.7, alpha=FAINT)
-        prefix = f"{first.name}: "
-        draw_psnr(axis, first, painted[first.name], prefix)
-        mark_stop(axis, first, painted[first.name], prefix)
-    fbp = next((runs[0].summary["fbp_psnr"] for runs in recipes if runs[0].summary.get("fbp_psnr") is not None), None)
-    if fbp is not None:
-        axis.axhline(fbp, color="0.5", linestyle=":", linewidth=0.8, label=f"FBP {fbp:.2f} dB")
+        draw_psnr(axis, first, painted[first.name], first.name)
+        mark_stop(axis, first, painted[first.name], first.name)
+    if (fbp := _fbp(recipes)) is not None:
+        axis.axhline(fbp, color=FBP, linestyle=":", linewidth=0.8)
+
+
+def _fbp(recipes: Sequence[Sequence[Ended]]) -> float | None:
+    """The PSNR of filtered backprojection, which is the same for all runs of a problem."""
+    return next((score for runs in recipes if (score := runs[0].summary.get("fbp_psnr")) is not None), None)
+
+
+def _said(recipes: Sequence[Sequence[Ended]], painted: Mapping[str, Colour]) -> list[Line2D]:
+    """The lines of the legend: one a recipe, with the peak and the stop of its first seed."""
+    lines = []
+    for first, *_ in recipes:
+        told = first.summary
+        peak = "" if told["peak_psnr"] is None else f", peak {told['peak_psnr']:.2f} dB at {told['peak_iteration']}"
+        stop = "" if told["stop_iteration"] is None else f", stop at {told['stop_iteration']}"
+        lines.append(Line2D([], [], color=painted[first.name], label=f"{first.name}{peak}{stop}"))
+    if (fbp := _fbp(recipes)) is not None:
+        lines.append(Line2D([], [], color=FBP, linestyle=":", label=f"FBP {fbp:.2f} dB"))
+    return lines
 
 
 def draw_images(panels: Panels) -> Figure | None:
