@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from dipgraph.reports.ended import Ended
 
-Colour = str | tuple[float, ...]
+Colour = str | tuple[float, float, float, float]
 STYLES = ("-", "--", ":", "-.")
 
 

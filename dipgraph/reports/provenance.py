@@ -23,6 +23,8 @@ from dipgraph.language import Program, Recipe
 from dipgraph.reports.folder import PROBLEM, RECIPE
 from dipgraph.signatures.errors import InputError
 
+HOME = Path(__file__).resolve().parents[2]
+"""The folder that the package is loaded from."""
 NUMERIC = ("torch", "numpy", "scipy", "pylops", "astra-toolbox")
 """Packages whose version may change the last bit of a result."""
 OTHERS = ("cupy-cuda12x", "cupy-cuda13x", "h5py", "networkx", "pillow", "pyproximal", "pyyaml", "safetensors",
@@ -79,10 +81,9 @@ def versions() -> Mapping[str, str]:
 @cache
 def commit() -> str | None:
     """The commit of the checkout that dipgraph is loaded from, ``-dirty`` behind it where files differ; else none."""
-    root = Path(dipgraph.__file__).resolve().parents[1]
-    if not (root / ".git").exists():
+    if not (HOME / ".git").exists():
         return None
-    asked = ["git", "-C", str(root), "describe", "--always", "--dirty", "--exclude", "*"]
+    asked = ["git", "-C", str(HOME), "describe", "--always", "--dirty", "--exclude", "*"]
     return _told_by(asked) or None
 
 

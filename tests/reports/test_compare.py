@@ -26,7 +26,7 @@ SMALL = ["--set", "problem.size=16", "--set", "problem.views=9", "--set", "probl
 QUIETLY = ["--device", "cpu", "--threads", "1", "--quiet"]
 PRIOR = """recipe: 1
 steps:
-  - x: 2*prior
+  - repeat: {count: 2, carry: {x: zeros(X)}, steps: [x: x + prior]}
 track: x
 returns: {image: x}
 """

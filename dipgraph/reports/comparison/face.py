@@ -23,7 +23,7 @@ from dipgraph.reports.comparison.figures import draw_figures
 from dipgraph.reports.comparison.pool import Worker, run_cells
 from dipgraph.reports.comparison.progress import Overview, summary_of
 from dipgraph.reports.comparison.rows import Row, csv_text, row_of
-from dipgraph.reports.comparison.table import page_text
+from dipgraph.reports.comparison.table import origin_text, page_text, table_text
 from dipgraph.reports.interrupting import Interrupts
 from dipgraph.reports.lock import locked
 from dipgraph.signatures.errors import InputError
@@ -43,13 +43,20 @@ class Comparison:
         Its folder.
     rows
         A row a cell: problem by problem, recipe by recipe, seed by seed.
+    origin
+        A line on when, with which version and on which machine the runs were made, and how the scores are taken.
     signal
         The number of the signal that stopped it, if one did.
     """
 
     out: Path
     rows: tuple[Row, ...]
+    origin: str
     signal: int | None = None
+
+    def table(self, problem: str) -> str:
+        """The table of a problem, as Markdown."""
+        return table_text(problem, self.rows)
 
     @property
     def exit_code(self) -> int:
@@ -186,7 +193,7 @@ def run_comparison(
         print(out)
     if interrupts.came is not None:
         loud.print(f"{summary_of(cells, rows)}; the same command goes on")
-    return Comparison(out, rows, interrupts.came)
+    return Comparison(out, rows, origin_text(cells, rows), interrupts.came)
 
 
 def _claim(out: Path) -> None:

@@ -12,12 +12,11 @@ import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import IO, Any, Protocol
 
-import dipgraph
 from dipgraph.reports.comparison.cells import Cell, State
 from dipgraph.reports.interrupting import Interrupts
+from dipgraph.reports.provenance import HOME
 
 BOOT = "import sys; sys.path.insert(0, sys.argv.pop()); import dipgraph; del sys.path[0]; " \
        "from dipgraph.reports.comparison.cell import main; main()"  # fmt: skip
@@ -122,10 +121,9 @@ def _start(cell: Cell, state: State, checkpoint_every: str) -> Worker:
         "device": options.device, "seed": options.seed, "threads": options.threads, "run_on": options.run_on,
     }  # fmt: skip
     environment = os.environ | dict.fromkeys(THREADS, str(options.threads))
-    home = str(Path(dipgraph.__file__).resolve().parents[1])
     complaints = tempfile.TemporaryFile()  # noqa: SIM115 - closed when the process has ended
     process = subprocess.Popen(
-        [sys.executable, "-P", "-c", BOOT, home], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=complaints,
+        [sys.executable, "-P", "-c", BOOT, str(HOME)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=complaints,
         env=environment, start_new_session=True,
     )  # fmt: skip
     assert process.stdin is not None, "it is a pipe"
