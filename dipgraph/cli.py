@@ -73,8 +73,8 @@ def main() -> None:
     """Reconstruct images with recipes: deep image priors and their kin, as YAML over an operator algebra.
 
     Recipes and problems are given by path or by the name of a shipped one. The exit code is 0 where all went well, 1
-    where a run diverged, a law failed or a repeated run differs, 2 where the recipe, the problem or an option has a
-    fault, and 130 or 143 after an interruption.
+    where a run diverged, a run of a comparison or a law failed, or a repeated run differs, 2 where the recipe, the
+    problem or an option has a fault, and 130 or 143 after an interruption.
     """
 
 

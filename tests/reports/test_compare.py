@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import os
@@ -11,12 +12,15 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 import dipgraph
 from dipgraph.reports import provenance
 from dipgraph.reports.comparison import pool
+from dipgraph.reports.comparison.cells import wait_for
+from dipgraph.reports.comparison.figures import draw_comparison, draw_images, read_panels
 from dipgraph.reports.lock import is_held, locked
 from tests.command_line import call
 from tests.reports.small import TINY, delivered, half_written, written
@@ -97,7 +101,7 @@ def test_each_cell_is_the_run_that_the_command_run_makes(two, tmp_path):
 @pytest.mark.slow
 def test_tables_and_figures_hold_what_the_cells_say(two):
     _, out = two
-    assert {path.name for path in out.iterdir()} == {
+    assert {path.name for path in out.iterdir()} - {".lock"} == {
         "walnut_phantom", "table.md", "table.csv", "psnr.png", "psnr.svg", "images.png", "images.svg",
     }  # fmt: skip
     for row in rows(out):
@@ -115,6 +119,30 @@ def test_tables_and_figures_hold_what_the_cells_say(two):
     assert "in the inscribed disc" in text
     svg = (out / "psnr.svg").read_text()
     assert "<svg" in svg
+
+
+@pytest.mark.slow
+def test_figures_show_every_recipe_once(two, monkeypatch):
+    said, out = two
+    none_begins(monkeypatch)
+    size = {"problem.size": 16, "problem.views": 9, "problem.detectors": 24}
+    found = dipgraph.compare(said[:2], seeds=2, settings=size, out=out, device="cpu", threads=1)
+    panels = read_panels(found.rows)
+    curves = draw_comparison(panels)
+    (axis,) = curves.axes
+    labels = [text.get_text() for text in axis.get_legend().get_texts()]
+    first = [row for row in found.rows if row.seed == 0]
+    for row, label in zip(first, labels, strict=False):
+        assert label.startswith(f"{row.recipe}, peak {row.peak_psnr:.2f} dB at {row.peak_step}")
+        assert ("stop at" in label) == (row.stop_step is not None)
+    assert labels[-1] == f"FBP {first[0].fbp_psnr:.2f} dB"
+    sheet = [axis for axis in draw_images(panels).axes if axis.images]
+    assert [axis.get_title().split(",")[0] for axis in sheet] == [
+        "walnut_phantom\nreference", "FBP", *(row.recipe for row in first),
+    ]  # fmt: skip
+    assert all(axis.texts[0].get_text().endswith(" mm") for axis in sheet)
+    assert draw_comparison({}) is None
+    assert draw_images({}) is None
 
 
 @pytest.mark.slow
@@ -313,6 +341,19 @@ def test_two_comparisons_do_not_share_a_folder(tmp_path, monkeypatch):
     none_begins(monkeypatch)
     with locked(tmp_path):
         assert "is alive" in call("compare", "sirt", "--out", str(tmp_path), code=2)
+
+
+def test_a_run_that_is_alive_is_waited_for(tmp_path):
+    told: list[str] = []
+    holder = contextlib.ExitStack()
+    holder.enter_context(locked(tmp_path))
+
+    def say(text: str) -> None:
+        told.append(text)
+        holder.close()
+
+    wait_for([SimpleNamespace(where=tmp_path), SimpleNamespace(where=tmp_path / "none")], say, 0.01)
+    assert told == [f"{tmp_path}: the run is alive; waiting until it has ended"]
 
 
 def test_from_python_mistakes_are_exceptions(tmp_path):

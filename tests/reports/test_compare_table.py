@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 
 from dipgraph.data.problem_file import problem_file
 from dipgraph.data.shipped import load_recipe
-from dipgraph.reports.comparison.pool import _reason
-from dipgraph.reports.comparison.progress import time_left
+from dipgraph.reports.comparison.pool import Worker, _reason
+from dipgraph.reports.comparison.progress import Overview, time_left
 from dipgraph.reports.comparison.routing import Party, route
 from dipgraph.reports.comparison.rows import Row, csv_text
 from dipgraph.reports.comparison.table import table_text
@@ -134,6 +135,20 @@ def test_the_csv_gives_every_number_back(scores):
 )
 def test_the_reason_is_one_line(said, code, reason):
     assert _reason(said, code) == reason
+
+
+def test_the_live_view_shows_the_cells_that_run():
+    file = io.StringIO()
+    console = Console(file=file, force_terminal=True, width=120)
+    under_way = Worker("walnut/tv/seed-0", None, io.BytesIO())
+    under_way.take(b'{"share": 0.5, "step": 812, "psnr": 22.5}\nprinted by a block\n{"sha')
+    with Overview(console, console, 2, 4) as overview:
+        overview.began -= 80
+        overview.look([under_way, Worker("walnut/red/seed-0", None, io.BytesIO())])
+        overview.progress.refresh()
+    shown = file.getvalue()
+    for part in ("2/4", "walnut/tv/seed-0", "step 812  PSNR 22.50 dB", "begins", "4 min left"):
+        assert part in shown
 
 
 @given(st.floats(0.01, 50), st.floats(0, 50), st.floats(1, 1e5))

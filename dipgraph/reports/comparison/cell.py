@@ -94,6 +94,8 @@ class Pulse:
         if now - self.told_at < INTERVAL:
             return
         self.told_at = now
+        if self.run.bound.setting.device.type == "cpu":
+            self.run.record.flush()
         last = self.run.record.last
         score = None if last is None or last.psnr != last.psnr else last.psnr
         print(json.dumps({"share": share(self.run), "step": self.run.steps, "psnr": score}), flush=True)

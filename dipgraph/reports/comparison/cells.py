@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -121,7 +121,12 @@ def _recorded(where: Path) -> dict[str, str]:
                          remedy="it was changed since the run wrote it; remove the folder") from None  # fmt: skip
 
 
-def wait_for(cells: Sequence[Cell], pause: float = 0.2) -> None:
+def wait_for(cells: Sequence[Cell], say: Callable[[str], None], pause: float = 0.2) -> None:
     """Wait for runs that are alive: those of a comparison that was killed save and end."""
-    while any(is_held(cell.where) for cell in cells):
+    told = set[Path]()
+    while held := [cell.where for cell in cells if is_held(cell.where)]:
+        for where in held:
+            if where not in told:
+                say(f"{where}: the run is alive; waiting until it has ended")
+        told.update(held)
         time.sleep(pause)

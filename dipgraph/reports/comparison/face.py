@@ -175,7 +175,7 @@ def run_comparison(
     console, loud = Console(stderr=True, quiet=quiet, highlight=False), Console(stderr=True, highlight=False)
     _claim(out)
     with locked(out):
-        wait_for(cells)
+        wait_for(cells, console.print)
         check_folders(cells)
         title = _title(settings, preset, seeds, run_on=run_on)
         begun = {cell: cell.state() for cell in cells}

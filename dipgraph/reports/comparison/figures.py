@@ -35,7 +35,7 @@ def draw_figures(rows: Sequence[Row], out: Path) -> list[Path]:
     StorageError
         If a figure cannot be written.
     """
-    panels = _read(rows)
+    panels = read_panels(rows)
     figures = {"psnr": draw_comparison(panels), "images": draw_images(panels)}
     written = []
     for name, figure in figures.items():
@@ -47,7 +47,8 @@ def draw_figures(rows: Sequence[Row], out: Path) -> list[Path]:
     return written
 
 
-def _read(rows: Sequence[Row]) -> Panels:
+def read_panels(rows: Sequence[Row]) -> Panels:
+    """What the runs left that came to their end."""
     found: dict[str, dict[str, list[Ended]]] = {}
     for row in rows:
         if row.is_whole:
@@ -137,8 +138,8 @@ def draw_images(panels: Panels) -> Figure | None:
             head = f"{problem}\n" if place == 0 and axis is row[0] else ""
             limits = (0.0, float(run.summary["scale"]))
             shown = show(axis, head + title, run.images[name], run, limits)
-            if axis is row[len(line) - 1]:
-                add_unit(figure, shown, axis, run)
+            if place == 0 and axis is row[len(line) - 1]:
+                add_unit(figure, shown, row[-1], run)  # at the right of all, be it empty there
     return figure
 
 

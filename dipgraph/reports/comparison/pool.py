@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import IO, Any, Protocol
 
@@ -127,8 +128,9 @@ def _start(cell: Cell, state: State, checkpoint_every: str) -> Worker:
         env=environment, start_new_session=True,
     )  # fmt: skip
     assert process.stdin is not None, "it is a pipe"
-    process.stdin.write(json.dumps(order).encode() + b"\n")
-    process.stdin.flush()
+    with suppress(BrokenPipeError):  # it has ended already, which its output tells
+        process.stdin.write(json.dumps(order).encode() + b"\n")
+        process.stdin.flush()
     return Worker(cell, process, complaints)
 
 
@@ -137,7 +139,8 @@ def _close(worker: Worker, reasons: dict[Cell, str], interrupts: Interrupts, aud
     code = worker.process.wait()
     for pipe in (worker.process.stdin, worker.process.stdout):
         if pipe is not None:
-            pipe.close()
+            with suppress(BrokenPipeError):
+                pipe.close()
     worker.complaints.seek(0)
     said = worker.complaints.read().decode(errors="replace")
     worker.complaints.close()
