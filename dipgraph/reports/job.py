@@ -13,7 +13,7 @@ import click
 from rich.console import Console
 
 from dipgraph.engine.checkpoint import Checkpoints
-from dipgraph.engine.files import StorageError
+from dipgraph.engine.files import StorageError, write_whole
 from dipgraph.engine.memory import OutOfMemoryError
 from dipgraph.engine.record import DivergedError
 from dipgraph.engine.run import Result, Run
@@ -112,6 +112,8 @@ class Job:
             code = 0 if interrupts.came is None else 128 + interrupts.came
             if fault is not None:
                 code, has_image = self.go_back(fault)
+                if not has_image:
+                    self.note(fault)
             else:
                 has_image = run.has_image
                 if not has_image:
@@ -165,6 +167,14 @@ class Job:
             said = f"the state of step {found.step}, the last good one that was kept, is in {self.checkpoints.folder}"
         click.echo(f"error: {fault.what}\n  {fault.remedy}\n  {said}", err=True)
         return DIVERGED, found is not None and self.run.has_image
+
+    def note(self, fault: DivergedError) -> None:
+        """Note in the folder that the run diverged, where there is no image and so no summary to say it."""
+        try:
+            told = folder.read_json(self.where / folder.RUN) | {"diverged": fault.what}
+            write_whole(self.where / folder.RUN, folder.json_text(told))
+        except DipgraphError as error:
+            click.echo(f"warning: {error}", err=True)
 
     @property
     def advice(self) -> str:

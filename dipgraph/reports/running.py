@@ -99,7 +99,7 @@ def resume_and_report(where: Path, *, checkpoint_every: str | None, view: View) 
 
 def _resume(where: Path, checkpoint_every: str | None, view: View) -> int:
     told = _told(where)
-    outcome = (folder.read_summary(where) or {}).get("outcome")
+    outcome = "diverged" if "diverged" in told else (folder.read_summary(where) or {}).get("outcome")
     if outcome in ("completed", "stopped"):
         raise InputError("the run is complete: there is nothing to go on with", where=str(where))
     if outcome == "diverged":

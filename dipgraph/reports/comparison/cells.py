@@ -71,7 +71,15 @@ class Cell:
         outcome = (folder.read_summary(self.where) or {}).get("outcome")
         if outcome in ("completed", "stopped"):
             return State.DONE
-        return State.DIVERGED if outcome == "diverged" else State.BEGUN
+        return State.BEGUN if self.divergence() is None else State.DIVERGED
+
+    def divergence(self) -> str | None:
+        """Why it diverged, if it did: its summary says so, or ``run.json`` where it had no image yet."""
+        told = folder.read_json(self.where / RUN)
+        summary = folder.read_summary(self.where) or {}
+        if summary.get("outcome") == "diverged":
+            return str(summary.get("reason") or "")
+        return str(told["diverged"]) if "diverged" in told else None
 
 
 def cells_of(contest: Contest, seeds: Sequence[int], options: Mapping[str, Any], out: Path) -> list[Cell]:

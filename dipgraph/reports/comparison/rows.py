@@ -68,10 +68,9 @@ def row_of(cell: Cell, reasons: Mapping[Cell, str]) -> Row:
         told: dict[str, Any] = {name: summary.get(OTHER_NAMES.get(name, name)) for name in NUMBERS}
         return Row(*who, summary["outcome"], folder=cell.where, **told)
     if state is State.DIVERGED:
-        return Row(*who, "diverged", summary.get("reason") or "", folder=cell.where)
+        return Row(*who, "diverged", cell.divergence() or "", folder=cell.where)
     if cell in reasons:
-        outcome = "diverged" if reasons[cell].startswith("the run diverged") else "failed"
-        return Row(*who, outcome, reasons[cell], folder=cell.where)
+        return Row(*who, "failed", reasons[cell], folder=cell.where)
     return Row(*who, "interrupted" if state is State.BEGUN else "not run", folder=cell.where)
 
 
