@@ -21,7 +21,7 @@ from dipgraph.signatures.errors import DipgraphError, InputError
 Read = TypeVar("Read")
 
 
-class SeveralError(DipgraphError):
+class MistakesError(DipgraphError):
     """Mistakes of several files, told together."""
 
     def __init__(self, errors: Sequence[DipgraphError]) -> None:
@@ -120,7 +120,7 @@ def read_contest(
             settled.append(Task(problem.name, given, texts, problem.resolved_text, problem.about, _scores(problem)))
     errors += [Faults(faults)] if faults else []
     if errors:
-        raise errors[0] if len(errors) == 1 else SeveralError(errors)
+        raise errors[0] if len(errors) == 1 else MistakesError(errors)
     return Contest(tuple(contenders), tuple(settled))
 
 
