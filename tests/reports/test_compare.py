@@ -313,6 +313,19 @@ def test_every_mistake_is_told_before_anything_is_made(arguments, said, tmp_path
     assert list(tmp_path.iterdir()) == []
 
 
+def test_files_that_are_no_yaml_are_told_with_the_rest(tmp_path, monkeypatch):
+    none_begins(monkeypatch)
+    for name in ("one", "two"):
+        (tmp_path / f"{name}.yaml").write_text("recipe: [")
+    broken = [str(tmp_path / f"{name}.yaml") for name in ("one", "two")]
+    told = call("compare", *broken, "--out", str(tmp_path / "out"), code=2)
+    assert told.startswith(broken[0])
+    told = call("compare", *broken, "nosuch", "--out", str(tmp_path / "out"), code=2)
+    assert told.startswith("error: no recipe is called 'nosuch'")
+    for path in broken:
+        assert f"\n{path}:1:" in told
+
+
 def test_two_files_of_one_name_are_refused(tmp_path, monkeypatch):
     none_begins(monkeypatch)
     for folder in ("a", "b"):

@@ -22,15 +22,14 @@ Read = TypeVar("Read")
 
 
 class MistakesError(DipgraphError):
-    """Mistakes of several files, told together."""
+    """Mistakes of several files, told together: those without a place in a text, and those with one."""
 
-    def __init__(self, errors: Sequence[DipgraphError]) -> None:
-        self.errors = tuple(errors)
-        super().__init__(f"{len(errors)} mistakes")
+    def __init__(self, plain: Sequence[DipgraphError], faults: Sequence[Fault]) -> None:
+        self.plain, self.faults = tuple(plain), tuple(faults)
+        super().__init__(f"{len(plain) + len(faults)} mistakes")
 
     def __str__(self) -> str:
-        plain = [str(error) for error in self.errors if not isinstance(error, Faults)]
-        return "\n".join(["\nerror: ".join(plain), *(str(error) for error in self.errors if isinstance(error, Faults))])
+        return "\n".join(["\nerror: ".join(map(str, self.plain)), *([str(Faults(self.faults))] if self.faults else [])])
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,9 +117,12 @@ def read_contest(
         else:
             texts = party.texts("problem.")
             settled.append(Task(problem.name, given, texts, problem.resolved_text, problem.about, _scores(problem)))
-    errors += [Faults(faults)] if faults else []
-    if errors:
-        raise errors[0] if len(errors) == 1 else MistakesError(errors)
+    faults += [fault for error in errors if isinstance(error, Faults) for fault in error.faults]
+    plain = [error for error in errors if not isinstance(error, Faults)]
+    if len(plain) + bool(faults) > 1:
+        raise MistakesError(plain, faults)
+    if plain or faults:
+        raise plain[0] if plain else Faults(faults)
     return Contest(tuple(contenders), tuple(settled))
 
 
