@@ -17,14 +17,19 @@ if TYPE_CHECKING:
     from dipgraph.engine.face import check, iterate, run, start
     from dipgraph.engine.run import Outcome, Result, Run
     from dipgraph.language.diagnostics import Fault, Faults
+    from dipgraph.reports.comparison.face import Comparison, compare
+    from dipgraph.reports.comparison.rows import Row
     from dipgraph.signatures.block import block
     from dipgraph.signatures.errors import DipgraphError
     from dipgraph.testing.verifying import verify
 
 _HOMES = {
+    "Comparison": "dipgraph.reports.comparison.face",
     "Problem": "dipgraph.data.problem",
+    "Row": "dipgraph.reports.comparison.rows",
     "load_problem": "dipgraph.data.problem_file",
     "check": "dipgraph.engine.face",
+    "compare": "dipgraph.reports.comparison.face",
     "iterate": "dipgraph.engine.face",
     "load_recipe": "dipgraph.data.shipped",
     "run": "dipgraph.engine.face",
@@ -40,8 +45,8 @@ _HOMES = {
 }
 
 __all__ = [
-    "DipgraphError", "Fault", "Faults", "Outcome", "Problem", "Result", "Run", "__version__",
-    "block", "check", "iterate", "load_problem", "load_recipe", "run", "start", "verify",
+    "Comparison", "DipgraphError", "Fault", "Faults", "Outcome", "Problem", "Result", "Row", "Run", "__version__",
+    "block", "check", "compare", "iterate", "load_problem", "load_recipe", "run", "start", "verify",
 ]  # fmt: skip
 
 

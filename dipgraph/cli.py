@@ -73,8 +73,8 @@ def main() -> None:
     """Reconstruct images with recipes: deep image priors and their kin, as YAML over an operator algebra.
 
     Recipes and problems are given by path or by the name of a shipped one. The exit code is 0 where all went well, 1
-    where a run diverged, a law failed or a repeated run differs, 2 where the recipe, the problem or an option has a
-    fault, and 130 or 143 after an interruption.
+    where a run diverged, a run of a comparison or a law failed, or a repeated run differs, 2 where the recipe, the
+    problem or an option has a fault, and 130 or 143 after an interruption.
     """
 
 
@@ -144,6 +144,40 @@ def plot(folders: tuple[Path, ...], out: Path | None) -> None:
 
     for path in draw(folders, out):
         click.echo(path)
+
+
+@main.command()
+@click.argument("recipes", metavar="RECIPE...", nargs=-1, required=True)
+@click.option("--problem", "-p", "problems", multiple=True, metavar="PROBLEM",
+              help="What is solved; repeatable [default: walnut_phantom].")  # fmt: skip
+@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE",
+              help="Set a parameter of each recipe that has it; tv.NAME of the recipe tv alone, problem.NAME of each "
+                   "problem, htc2022.NAME of one. Repeatable.")  # fmt: skip
+@click.option("--preset", metavar="NAME", help="Use this preset of the recipes that have it.")
+@click.option("--out", "-o", type=Named(), default="comparison", show_default=True, help="Folder for all of it.")
+@click.option("--seeds", type=click.IntRange(min=1), help="Seeds 0 to N-1 [default: 1].", metavar="N")
+@click.option("--seed", "chosen", type=click.IntRange(min=0), multiple=True, help="This seed; repeatable.")
+@click.option("--jobs", "-j", type=click.IntRange(min=1), default=1, show_default=True, help="Runs at a time.")
+@click.option("--threads", type=click.IntRange(min=1), help="CPU threads of each [default: cores divided by jobs].")
+@click.option("--device", help="cpu, cuda or cuda:N [default: CUDA where there is one].")
+@click.option("--until-stop", is_flag=True, help="End each run where it stops, not at the end of its budget.")
+@click.option("--checkpoint-every", default="30s", show_default=True, metavar="STEPS|TIME", help="As for run.")
+@QUIET
+@guarded
+def compare(
+    recipes: tuple[str, ...], problems: tuple[str, ...], settings: tuple[str, ...], preset: str | None, out: str,
+    seeds: int | None, chosen: tuple[int, ...], until_stop: bool, **options: Any,
+) -> None:  # fmt: skip
+    """Run each RECIPE on each problem with each seed, and write tables and figures; given again, it goes on."""
+    from dipgraph.reports.comparison.face import run_comparison
+
+    if seeds is not None and chosen:
+        raise click.UsageError("give --seeds or --seed, not both")
+    found = run_comparison(
+        recipes, problems or ("walnut_phantom",), settings, preset, seeds=chosen or tuple(range(seeds or 1)),
+        out=Path(out), run_on=not until_stop, **options,
+    )  # fmt: skip
+    sys.exit(found.exit_code)
 
 
 @main.command()

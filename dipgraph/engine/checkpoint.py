@@ -141,7 +141,7 @@ class Checkpoints:
                 said.append(f"the checkpoint of step {step} is damaged and was removed: {damage.where}: {damage.what}")
                 self._drop([step])
                 continue
-            differences = list(_differences(found.identity, self.identity))
+            differences = list(differences_of(found.identity, self.identity))
             if differences:
                 raise InputError(
                     "the checkpoint belongs to another run:\n" + "\n".join(f"  {line}" for line in differences),
@@ -174,7 +174,7 @@ def _checksum(content: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True, allow_nan=False).encode()).hexdigest()
 
 
-def _differences(then: Mapping[str, str], now: Mapping[str, str]) -> Iterator[str]:
+def differences_of(then: Mapping[str, str], now: Mapping[str, str]) -> Iterator[str]:
     """What differs between two identities, texts line by line."""
     for name in dict.fromkeys([*then, *now]):
         old, new = then.get(name, "none"), now.get(name, "none")

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from dipgraph.reports.ended import Ended
 
+Colour = str | tuple[float, float, float, float]
 STYLES = ("-", "--", ":", "-.")
 
 
@@ -18,7 +19,7 @@ def draw_curves(runs: Sequence[Ended]) -> Figure:
     if any(run.terms for run in runs):
         panels.append(("loss terms", _losses))
     if any(len(run.points("psnr")[0]) for run in runs):
-        panels.append(("PSNR [dB]", _psnr))
+        panels.append(("PSNR [dB]", draw_psnr))
     if any(len(run.points(name)[0]) for run in runs for name in run.scores):
         panels.append(("stop scores", _scores))
     figure = Figure(figsize=(7.0, 0.6 + 2.4 * max(len(panels), 1)), layout="constrained")
@@ -27,8 +28,7 @@ def draw_curves(runs: Sequence[Ended]) -> Figure:
         for number, run in enumerate(runs):
             colour, prefix = f"C{number % 10}", f"{run.name}: " if len(runs) > 1 else ""
             draw(axis, run, colour, prefix)
-            if (stop := run.summary.get("stop_iteration")) is not None:
-                axis.axvline(stop, color=colour, linestyle="--", linewidth=0.8, label=f"{prefix}stop at {stop}")
+            mark_stop(axis, run, colour, prefix)
         axis.set_ylabel(label)
         axis.grid(alpha=0.3)
         axis.legend(fontsize="x-small", loc="best")
@@ -55,7 +55,14 @@ def _scores(axis: Axes, run: Ended, colour: str, prefix: str) -> None:
     _lines(axis, run, run.scores, colour, prefix)
 
 
-def _psnr(axis: Axes, run: Ended, colour: str, prefix: str) -> None:
+def mark_stop(axis: Axes, run: Ended, colour: Colour, prefix: str) -> None:
+    """A dashed line where a run stopped, if it did."""
+    if (stop := run.summary.get("stop_iteration")) is not None:
+        axis.axvline(stop, color=colour, linestyle="--", linewidth=0.8, label=f"{prefix}stop at {stop}")
+
+
+def draw_psnr(axis: Axes, run: Ended, colour: Colour, prefix: str) -> None:
+    """The PSNR over steps, a dot at its peak; nothing where there is no reference."""
     steps, values = run.points("psnr")
     if not len(steps):
         return

@@ -118,12 +118,25 @@ def begin(folder: Path, texts: Mapping[str, str]) -> None:
     write_whole(folder / RUN, texts[RUN])  # last: a folder with it can be resumed
 
 
-def write(folder: Path, result: Result, problem: Problem) -> None:
+def write(
+    folder: Path, result: Result, problem: Problem, *, peak_memory: int | None = None, reason: str | None = None
+) -> None:
     """Write what a run delivers; the summary last, so that it stands only where the rest does.
 
     ``reconstruction.tiff`` holds float32 in the problem's unit, ``reconstruction.png`` the same from 0 to the scale;
     ``fbp`` and ``reference`` likewise, where there are any; further images and networks of the recipe stand under their
     own names, with an underscore behind where the name is taken.
+
+    Parameters
+    ----------
+    folder
+        Where to.
+    result, problem
+        The run's.
+    peak_memory
+        The most memory that the run's device held [bytes]; none where it is not known.
+    reason
+        Why the run diverged, if it did.
 
     Raises
     ------
@@ -161,6 +174,8 @@ def write(folder: Path, result: Result, problem: Problem) -> None:
         what = "; ".join([faults[0].what, *(f"{fault.where}: {fault.what}" for fault in faults[1:])])
         raise StorageError(what, where=faults[0].where, remedy=faults[0].remedy)
     summary = result.summary() | {
+        "peak_memory": peak_memory,
+        "reason": reason,
         "returned": numbers,
         "unit": problem.value_unit,
         "scale": problem.scale,

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import sys
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console
 
 from dipgraph.engine.checkpoint import Checkpoints
-from dipgraph.engine.files import StorageError
+from dipgraph.engine.files import StorageError, write_whole
 from dipgraph.engine.memory import OutOfMemoryError
 from dipgraph.engine.record import DivergedError
 from dipgraph.engine.run import Result, Run
@@ -20,9 +21,10 @@ from dipgraph.engine.schedule import Schedule
 from dipgraph.reports import folder, table
 from dipgraph.reports.interrupting import Interrupts
 from dipgraph.reports.json_lines import JsonLines
-from dipgraph.reports.news import Watcher
+from dipgraph.reports.news import Watcher, peak_memory
 from dipgraph.reports.progress import Bars
 from dipgraph.reports.tensorboard import TensorBoard, ask_for_tensorboard, writer
+from dipgraph.signatures.errors import DipgraphError
 
 DIVERGED = 1
 """Exit code of a run that diverged."""
@@ -110,6 +112,8 @@ class Job:
             code = 0 if interrupts.came is None else 128 + interrupts.came
             if fault is not None:
                 code, has_image = self.go_back(fault)
+                if not has_image:
+                    self.note(fault)
             else:
                 has_image = run.has_image
                 if not has_image:
@@ -120,7 +124,7 @@ class Job:
             result = run.result()
             for watcher in watchers:
                 watcher.ended(result)
-        self.deliver(result)
+        self.deliver(result, None if fault is None else fault.what)
         return code
 
     def keep(self) -> None:
@@ -135,11 +139,15 @@ class Job:
         now = time.perf_counter()
         self.schedule.written(self.run.steps, now, now - began)
 
-    def deliver(self, result: Result) -> None:
+    def deliver(self, result: Result, reason: str | None = None) -> None:
         """Write and print what the run delivers."""
         run = self.run
+        before: dict[str, Any] = {}
+        with suppress(DipgraphError):
+            before = folder.read_summary(self.where) or {}  # what was interrupted left the peak of its part
+        peak = max(before.get("peak_memory") or 0, peak_memory(run))
         try:
-            folder.write(self.where, result, run.problem)
+            folder.write(self.where, result, run.problem, peak_memory=peak, reason=reason)
         except StorageError as error:
             raise StorageError(error.what, where=error.where, remedy=f"{error.remedy}; then {self.advice}") from None
         if not (run.is_interrupted or run.is_diverged):
@@ -159,6 +167,14 @@ class Job:
             said = f"the state of step {found.step}, the last good one that was kept, is in {self.checkpoints.folder}"
         click.echo(f"error: {fault.what}\n  {fault.remedy}\n  {said}", err=True)
         return DIVERGED, found is not None and self.run.has_image
+
+    def note(self, fault: DivergedError) -> None:
+        """Note in the folder that the run diverged, where there is no image and so no summary to say it."""
+        try:
+            told = folder.read_json(self.where / folder.RUN) | {"diverged": fault.what}
+            write_whole(self.where / folder.RUN, folder.json_text(told))
+        except DipgraphError as error:
+            click.echo(f"warning: {error}", err=True)
 
     @property
     def advice(self) -> str:

@@ -47,7 +47,7 @@ class JsonLines:
         """Print the rest, and the summary."""
         for entry in self.news.since(is_over=True):
             self._step(entry)
-        _print("end", **result.summary(), peak_memory_mib=round(peak_memory(self.run), 1))
+        _print("end", **result.summary(), peak_memory_mib=round(peak_memory(self.run) / 2**20, 1))
 
     def _step(self, entry: Entry) -> None:
         numbers = known({"loss": entry.loss, "psnr": entry.psnr})

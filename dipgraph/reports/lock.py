@@ -13,6 +13,23 @@ from dipgraph.reports.folder import LOCK
 from dipgraph.signatures.errors import InputError
 
 
+def is_held(folder: Path) -> bool:
+    """Whether another process holds a run's folder."""
+    try:
+        handle = os.open(folder / LOCK, os.O_RDWR)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # a file system without locks
+        return False
+    finally:
+        os.close(handle)
+    return False
+
+
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Hold a run's folder.

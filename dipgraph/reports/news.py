@@ -6,6 +6,7 @@ import math
 import resource
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any, Protocol
 
 import torch
@@ -61,12 +62,18 @@ class News:
         self.told = max(self.told, last)
 
 
-def peak_memory(run: Run) -> float:
-    """The most memory that the run's device has held for this process so far [MiB]."""
+def peak_memory(run: Run) -> int:
+    """The most memory that the run's device has held for this process so far [bytes]."""
     device = run.bound.setting.device
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device) / 2**20
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+    return torch.cuda.max_memory_allocated(device) if device.type == "cuda" else _peak_resident()
+
+
+def _peak_resident() -> int:
+    """The most memory of this process that was resident so far [bytes]."""
+    # Not first ``getrusage``: a program begins there with the peak of the one that started it.
+    with suppress(OSError, StopIteration, ValueError), open("/proc/self/status", encoding="ascii") as lines:
+        return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
+    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def known(values: dict[str, float]) -> dict[str, float]:

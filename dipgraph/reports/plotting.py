@@ -42,10 +42,10 @@ def plot(folders: Sequence[Path], out: Path | None) -> list[Path]:
     except OSError as error:
         raise StorageError.of(error, where, "make the folder") from None
     figures = {"curves": draw_curves(runs), "images": draw_sheet(runs)}
-    return [_save(figure, where / f"{name}.{form}") for name, figure in figures.items() for form in ("png", "svg")]
+    return [save(figure, where / f"{name}.{form}") for name, figure in figures.items() for form in ("png", "svg")]
 
 
-def _save(figure: Figure, path: Path) -> Path:
+def save(figure: Figure, path: Path) -> Path:
     """Write a figure; the same figure gives the same bytes."""
     drawn = io.BytesIO()
     form = path.suffix[1:]

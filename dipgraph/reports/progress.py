@@ -89,7 +89,7 @@ class Bars:
         last = self.run.record.last
         named = {} if last is None else last.terms | last.scores
         parts = [f"{name} {value:.4g}" for name, value in named.items()]
-        return "  ".join([*parts, f"memory {peak_memory(self.run):.0f} MiB"])
+        return "  ".join([*parts, f"memory {peak_memory(self.run) / 2**20:.0f} MiB"])
 
     def ended(self, result: Result) -> None:
         """Nothing is left to draw: the table says the rest."""

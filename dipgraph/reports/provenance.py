@@ -18,11 +18,13 @@ import torch
 import dipgraph
 from dipgraph.data.provenance import FileRecord, records, sha256
 from dipgraph.data.references import entries
-from dipgraph.engine.run import Run
+from dipgraph.engine.run import Options, Run
 from dipgraph.language import Program, Recipe
 from dipgraph.reports.folder import PROBLEM, RECIPE
 from dipgraph.signatures.errors import InputError
 
+HOME = Path(__file__).resolve().parents[2]
+"""The folder that the package is loaded from."""
 NUMERIC = ("torch", "numpy", "scipy", "pylops", "astra-toolbox")
 """Packages whose version may change the last bit of a result."""
 OTHERS = ("cupy-cuda12x", "cupy-cuda13x", "h5py", "networkx", "pillow", "pyproximal", "pyyaml", "safetensors",
@@ -76,6 +78,15 @@ def versions() -> Mapping[str, str]:
     return found
 
 
+@cache
+def commit() -> str | None:
+    """The commit of the checkout that dipgraph is loaded from, ``-dirty`` behind it where files differ; else none."""
+    if not (HOME / ".git").exists():
+        return None
+    asked = ["git", "-C", str(HOME), "describe", "--always", "--dirty", "--exclude", "*"]
+    return _told_by(asked) or None
+
+
 def device_name(device: torch.device) -> str:
     """What the device is called: the GPU's model, or the processor's."""
     if device.type == "cuda":
@@ -89,9 +100,14 @@ def device_name(device: torch.device) -> str:
 
 def options_of(run: Run) -> dict[str, Any]:
     """What the run was asked for beside recipe and problem, as it was settled."""
+    return settled_options(run.options, run.bound.setting.device)
+
+
+def settled_options(options: Options, device: torch.device) -> dict[str, Any]:
+    """What a run with these options is asked for on the device."""
     return {
-        "device": str(run.bound.setting.device), "seed": run.options.seed, "threads": torch.get_num_threads(),
-        "run_on": run.options.run_on, "dtype": str(run.options.dtype).removeprefix("torch."),
+        "device": str(device), "seed": options.seed, "threads": options.threads or torch.get_num_threads(),
+        "run_on": options.run_on, "dtype": str(options.dtype).removeprefix("torch."),
     }  # fmt: skip
 
 
@@ -105,11 +121,17 @@ def identity(run: Run, texts: Mapping[str, str]) -> dict[str, str]:
     texts
         The resolved recipe and problem, by their files' names.
     """
+    return identity_of(texts, options_of(run), versions(), device_name(run.bound.setting.device))
+
+
+def identity_of(
+    texts: Mapping[str, str], options: Mapping[str, Any], known: Mapping[str, str], model: str
+) -> dict[str, str]:
+    """As :func:`identity`, of a run that need not be there: of a folder, or one that has yet to begin."""
     found = {"recipe": texts[RECIPE], "problem": texts[PROBLEM]}
-    found |= {name: str(value) for name, value in options_of(run).items()}
-    known = versions()
+    found |= {name: str(value) for name, value in options.items()}
     found |= {name: known[name] for name in ("dipgraph", *NUMERIC, "cuda", "cudnn") if name in known}
-    return found | {"model": device_name(run.bound.setting.device)}
+    return found | {"model": model}
 
 
 def facts(
@@ -126,6 +148,7 @@ def facts(
         "options": options_of(run),
         "checkpoint_every": checkpoint_every,
         "versions": dict(versions()),
+        "commit": commit(),
         "machine": {"device": device_name(run.bound.setting.device), "system": platform.platform(),
                     "cores": len(os.sched_getaffinity(0))},
         "command": command,
@@ -155,8 +178,13 @@ def text_hash(text: str) -> str:
 def _driver() -> str:
     """The version of the GPU's driver."""
     asked = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
+    return _told_by(asked) or "unknown"
+
+
+def _told_by(command: list[str]) -> str:
+    """The first line that a program prints; the empty text where it cannot."""
     try:
-        told = subprocess.run(asked, capture_output=True, text=True, check=True, timeout=10).stdout
+        told = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout
     except (OSError, subprocess.SubprocessError):
-        return "unknown"
+        return ""
     return told.split("\n")[0].strip()

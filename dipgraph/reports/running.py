@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -62,19 +63,31 @@ def run_and_report(
     where = folder.choose(out, loaded.name, bound.name, overwrite=overwrite, inputs=inputs)
     run = Run(program, bound, Options(device, seed, threads, run_on))
     view.say(f"{loaded.name} on {bound}")
-    text = resolved_text(loaded.source, loaded.parameters, dict(program.parameters))
-    # Below the text, so that each line keeps its number: steps without a name are known by it.
-    asked = provenance.options_of(run)
-    words = [f"--{name} {asked[name]}" for name in ("device", "seed", "threads")] + ["--run-on"] * run_on
-    foot = f"{AGAIN}dipgraph run {RECIPE} --problem {PROBLEM} {' '.join(words)}\n"
-    text = "".join(line for line in text.splitlines(keepends=True) if not line.startswith(AGAIN))
-    texts = {RECIPE: text + foot, PROBLEM: bound.resolved_text, CITATIONS: provenance.citations(program)}
+    text = settled_recipe(loaded, program, provenance.options_of(run))
+    texts = {RECIPE: text, PROBLEM: bound.resolved_text, CITATIONS: provenance.citations(program)}
     told = provenance.facts(loaded, program, run, texts, sys.argv, checkpoint_every)
     folder.make(where)
     with locked(where):
         folder.begin(where, texts | {RUN: folder.json_text(told)})
         checkpoints = Checkpoints(where / CHECKPOINTS, provenance.identity(run, texts))
         return Job(run, where, checkpoints, schedule, view).finish()
+
+
+def settled_recipe(recipe: Recipe, program: Program, asked: Mapping[str, Any]) -> str:
+    """The text of a run's recipe: with the values of its parameters, and how to run it again.
+
+    Parameters
+    ----------
+    recipe, program
+        The recipe as written and as settled.
+    asked
+        What was asked for beside it, from :func:`dipgraph.reports.provenance.settled_options`.
+    """
+    text = resolved_text(recipe.source, recipe.parameters, dict(program.parameters))
+    # Below the text, so that each line keeps its number: steps without a name are known by it.
+    words = [f"--{name} {asked[name]}" for name in ("device", "seed", "threads")] + ["--run-on"] * asked["run_on"]
+    foot = f"{AGAIN}dipgraph run {RECIPE} --problem {PROBLEM} {' '.join(words)}\n"
+    return "".join(line for line in text.splitlines(keepends=True) if not line.startswith(AGAIN)) + foot
 
 
 def resume_and_report(where: Path, *, checkpoint_every: str | None, view: View) -> int:
@@ -86,7 +99,7 @@ def resume_and_report(where: Path, *, checkpoint_every: str | None, view: View) 
 
 def _resume(where: Path, checkpoint_every: str | None, view: View) -> int:
     told = _told(where)
-    outcome = (folder.read_summary(where) or {}).get("outcome")
+    outcome = "diverged" if "diverged" in told else (folder.read_summary(where) or {}).get("outcome")
     known = Outcome.__members__.get(str(outcome).upper())
     if known is not None and known.is_final:
         raise InputError("the run is complete: there is nothing to go on with", where=str(where))

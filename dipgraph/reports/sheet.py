@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 
 from dipgraph.reports.ended import Ended, Image
 
@@ -32,30 +33,49 @@ def draw_sheet(runs: Sequence[Ended]) -> Figure:
             if is_difference:
                 high = float(np.percentile(np.abs(image), 99.5)) or scale
                 low, colours = -high, "RdBu_r"
-            shown = axis.imshow(image, cmap=colours, vmin=low, vmax=high, interpolation="nearest")
-            axis.set_title(title, fontsize="small")
-            axis.set_axis_off()
-            _scale_bar(axis, image, run)
+            shown = show(axis, title, image, run, (low, high), colours)
             if is_difference or axis is line[len(row) - 2]:
-                bar = figure.colorbar(shown, ax=axis, shrink=0.85)
-                bar.set_label(str(run.summary.get("unit") or ""), fontsize="x-small")
-                bar.ax.tick_params(labelsize="x-small")
+                add_unit(figure, shown, axis, run)
     return figure
+
+
+def show(
+    axis: Axes, title: str, image: Image, run: Ended, limits: tuple[float, float], colours: str = "gray"
+) -> AxesImage:
+    """An image of a run with a bar of round length."""
+    low, high = limits
+    shown = axis.imshow(image, cmap=colours, vmin=low, vmax=high, interpolation="nearest")
+    axis.set_title(title, fontsize="small")
+    axis.set_axis_off()
+    _scale_bar(axis, image, run)
+    return shown
+
+
+def add_unit(figure: Figure, shown: AxesImage, axis: Axes, run: Ended) -> None:
+    """A colour bar with the image's unit beside an axis."""
+    bar = figure.colorbar(shown, ax=axis, shrink=0.85)
+    bar.set_label(str(run.summary.get("unit") or ""), fontsize="x-small")
+    bar.ax.tick_params(labelsize="x-small")
 
 
 def _row(run: Ended) -> list[tuple[str, Image, bool]]:
     """Title, image and whether it is a difference, of each panel of a run."""
     found: list[tuple[str, Image, bool]] = []
-    for name, title in NAMES.items():
+    for name in NAMES:
         if name in run.images and run.images[name].ndim == 2:
-            score = run.summary.get({"fbp": "fbp_psnr", "reconstruction": "psnr"}.get(name, ""))
-            said = title if score is None else f"{title}, {score:.2f} dB"
+            said = caption(run, name)
             found.append((f"{run.name}\n{said}" if name == "reconstruction" else said, run.images[name], False))
     delivered = run.images["reconstruction"]
     against = next((name for name in ("reference", "fbp") if name in run.images), None)
     if against is not None and delivered.shape == run.images[against].shape:
         found.append((f"delivered − {NAMES[against]}", delivered - run.images[against], True))
     return found
+
+
+def caption(run: Ended, name: str) -> str:
+    """What an image of a run is called, with its PSNR where it has one."""
+    score = run.summary.get({"fbp": "fbp_psnr", "reconstruction": "psnr"}.get(name, ""))
+    return NAMES[name] if score is None else f"{NAMES[name]}, {score:.2f} dB"
 
 
 def bar_length(extent: float) -> float:

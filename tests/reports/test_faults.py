@@ -90,6 +90,8 @@ def test_a_run_that_diverges_before_it_has_an_image_says_so(tmp_path):
     said = call("run", str(path), *TINY, "--out", str(out), "--checkpoint-every", "never", code=1)
     assert "no state before it was kept" in said
     assert not (out / "summary.json").exists()
+    assert json.loads((out / "run.json").read_text())["diverged"] in said
+    assert "it would do so again" in call("resume", str(out), code=2)
 
 
 def test_no_checkpoint_holds_what_is_not_finite(tmp_path):

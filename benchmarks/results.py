@@ -1,0 +1,72 @@
+"""Every shipped recipe at its defaults on `walnut_phantom`, and on the real scan `ta` of HTC2022 with 30 views.
+
+Built on `dipgraph compare`: cut off, the same command goes on. Writes the tables into docs/results.md, each between its
+markers, with date, commit and machine; what stands around them stays.
+
+    python benchmarks/results.py --htc ../shared/data/htc2022 [--out comparison-results] [--jobs 2] [--seeds 3]
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from pathlib import Path
+
+import dipgraph
+from dipgraph.data.shipped import shipped
+
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "results.md"
+
+
+def put_in(page: str, name: str, content: str) -> str:
+    """The page with the content between the markers of that name, in the place of what stood there."""
+    begin, end = f"<!-- results: {name} -->\n", f"<!-- end of {name} -->"
+    if page.count(begin) != 1 or page.count(end) != 1:
+        sys.exit(f"the page has no place for {name}: a line {begin.strip()}, and below it {end}")
+    return re.sub(f"(?s){re.escape(begin)}.*?{re.escape(end)}", lambda _: f"{begin}\n{content}\n{end}", page)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("recipes", nargs="*", help="only these, to try it; all that ship by default")
+    parser.add_argument("--htc", type=Path, help="folder with htc2022_ta_full.mat, its reference and segmentation")
+    parser.add_argument("--out", type=Path, default=Path("comparison-results"))
+    parser.add_argument("--page", type=Path, default=PAGE)
+    parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--threads", type=int)
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--device")
+    parser.add_argument("--set", dest="settings", action="append", default=[], metavar="NAME=VALUE",
+                        help="as for dipgraph compare, to try it")  # fmt: skip
+    asked = parser.parse_args()
+    problems = ["walnut_phantom"]
+    settings: dict[str, object] = dict(text.split("=", 1) for text in asked.settings)
+    if asked.htc is not None:
+        problems.append("htc2022")
+        stem = asked.htc / "htc2022_ta_full"
+        settings |= {"htc2022.path": f"{stem}.mat", "htc2022.reference": f"{stem}_recon_fbp.mat",
+                     "htc2022.segmentation": f"{stem}_recon_fbp_seg.mat", "htc2022.views": 30}  # fmt: skip
+    page = asked.page.read_text(encoding="utf-8")
+    for name in problems:  # before hours of runs
+        put_in(page, name, "")
+    try:
+        found = dipgraph.compare(
+            asked.recipes or list(shipped("recipes")), problems, seeds=asked.seeds, settings=settings, out=asked.out,
+            jobs=asked.jobs, threads=asked.threads, device=asked.device, quiet=False,
+        )  # fmt: skip
+    except dipgraph.DipgraphError as error:
+        sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        sys.exit(130)
+    page = asked.page.read_text(encoding="utf-8")
+    seeds = "seed 0" if asked.seeds == 1 else f"seeds 0 to {asked.seeds - 1}, the mean and in brackets the worst"
+    tried = f" with {', '.join(asked.settings)}" if asked.settings else ""
+    for name in problems:
+        page = put_in(page, name, f"{found.table(name)}\nDefaults{tried}, {seeds}. {found.origin}")
+    asked.page.write_text(page, encoding="utf-8")
+    sys.exit(found.exit_code)
+
+
+if __name__ == "__main__":
+    main()
