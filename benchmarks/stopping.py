@@ -92,7 +92,7 @@ def unused(problem: Any, name: str, settings: dict[str, Any]) -> tuple[Any, np.n
     if name not in ("htc2022", "tooth"):
         return None
     most = {"htc2022": 720, "tooth": 181}[name]
-    own = {key.removeprefix("problem."): str(value) for key, value in settings.items()}
+    own = {key.removeprefix("problem."): str(value) for key, value in settings.items() if key.startswith("problem.")}
     whole = dipgraph.load_problem(name, own | {"views": str(most)})
     used = problem.A.geometry.angles
     distances = np.abs(whole.A.geometry.angles[:, None] - used[None, :]).min(1)

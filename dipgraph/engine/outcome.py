@@ -28,6 +28,12 @@ class Outcome(enum.StrEnum):
         """Whether there is nothing to go on with."""
         return self not in (Outcome.INTERRUPTED, Outcome.DIVERGED, Outcome.UNDER_WAY)
 
+    @classmethod
+    def is_end(cls, name: object) -> bool:
+        """Whether a summary's word for its outcome is one of a run that came to its end."""
+        known = cls.__members__.get(str(name).upper())
+        return known is not None and known.is_final
+
 
 OF_FAILURES = {
     Verdict.NEVER_IMPROVED: Outcome.NEVER_IMPROVED,

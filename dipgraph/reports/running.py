@@ -100,8 +100,7 @@ def resume_and_report(where: Path, *, checkpoint_every: str | None, view: View) 
 def _resume(where: Path, checkpoint_every: str | None, view: View) -> int:
     told = _told(where)
     outcome = "diverged" if "diverged" in told else (folder.read_summary(where) or {}).get("outcome")
-    known = Outcome.__members__.get(str(outcome).upper())
-    if known is not None and known.is_final:
+    if Outcome.is_end(outcome):
         raise InputError("the run is complete: there is nothing to go on with", where=str(where))
     if outcome == "diverged":
         raise InputError("the run diverged: it would do so again", where=str(where),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class DipgraphError(Exception):
     """Base of every error that a user's input can cause; the command line prints it without a traceback.
@@ -20,9 +22,19 @@ class DipgraphError(Exception):
         self.what, self.where, self.remedy = what, where, remedy
         super().__init__(what, where, remedy)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # As a whole, whatever arguments a subclass takes: an error has to come back from a process of a pool.
+        return _rebuilt, (type(self), self.args, vars(self))
+
     def __str__(self) -> str:
         head = f"{self.where}: {self.what}" if self.where else self.what
         return f"{head}\n  {self.remedy}" if self.remedy else head
+
+
+def _rebuilt(kind: type[DipgraphError], arguments: tuple[Any, ...], state: dict[str, Any]) -> DipgraphError:
+    error = kind.__new__(kind, *arguments)
+    vars(error).update(state)
+    return error
 
 
 class InputError(DipgraphError):

@@ -157,9 +157,7 @@ def test_a_run_can_be_ended_at_a_step_with_what_it_would_have_held_there(step):
 
 
 def test_a_run_is_ended_in_nested_loops_too_and_its_schedules_stay():
-    body = (
-        "- a: linear(1, 4, k, 4)\n- repeat:\n    count: 3\n    carry: {m: n}\n    steps:\n      - m: m + a\n- n: m"
-    )
+    body = "- a: linear(1, 4, k, 4)\n- repeat:\n    count: 3\n    carry: {m: n}\n    steps:\n      - m: m + a\n- n: m"
     text = loop(body, "n: n, a: a")
     whole, ended, later = finish(text), finish(text, stop_at=5), finish(text, stop_at=100)
     assert (value(ended, "a"), value(ended, "n")) == (2, 3 * 1 + 2 * 2)

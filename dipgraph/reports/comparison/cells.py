@@ -14,6 +14,7 @@ import torch
 from dipgraph.engine.binding import choose_device
 from dipgraph.engine.checkpoint import differences_of
 from dipgraph.engine.files import whole_text
+from dipgraph.engine.outcome import Outcome
 from dipgraph.engine.run import Options
 from dipgraph.reports import folder, provenance
 from dipgraph.reports.comparison.contest import Contender, Contest, Task
@@ -69,7 +70,7 @@ class Cell:
         if not (self.where / RUN).is_file():
             return State.NEW
         outcome = (folder.read_summary(self.where) or {}).get("outcome")
-        if outcome in ("completed", "stopped"):
+        if Outcome.is_end(outcome):
             return State.DONE
         return State.BEGUN if self.divergence() is None else State.DIVERGED
 

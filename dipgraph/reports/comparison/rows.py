@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from dipgraph.engine.outcome import Outcome
 from dipgraph.reports import folder
 from dipgraph.reports.comparison.cells import Cell, State
 
@@ -24,7 +25,7 @@ class Row:
     recipe: str
     seed: int
     outcome: str
-    """``completed``, ``stopped``, ``diverged``, ``failed``, ``interrupted`` or ``not run``."""
+    """An :class:`~dipgraph.engine.outcome.Outcome` in small letters, or ``failed`` or ``not run``."""
     reason: str = ""
     """Why it failed or diverged."""
     psnr: float | None = None
@@ -47,7 +48,7 @@ class Row:
     @property
     def is_whole(self) -> bool:
         """Whether the run came to its end."""
-        return self.outcome in ("completed", "stopped")
+        return Outcome.is_end(self.outcome)
 
     @property
     def is_wrong(self) -> bool:
