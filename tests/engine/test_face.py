@@ -85,3 +85,18 @@ def test_between_steps_gradients_are_the_callers_affair() -> None:
     for _ in dipgraph.iterate("vanilla", "denoise", settings=settings):
         assert torch.is_grad_enabled()
     assert torch.is_grad_enabled()
+
+
+def test_faults_say_their_place_as_their_message_does(tmp_path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(
+        "recipe: 1\nsteps:\n  - x: ftb(y)\n  - repeat: {cuont: 3, steps: [u: x]}\ntrack: u\nreturns: {image: v}\n"
+    )
+    faults = check(path, settings={"rate": 1})
+    assert len(faults) > 2
+    for fault in faults:
+        assert str(fault).startswith(f"{fault.file}:{fault.line}:{fault.column}: {fault.code} ")
+    fault = next(fault for fault in faults if fault.code == "E201")
+    assert fault.file == str(path)
+    assert path.read_text().splitlines()[fault.line - 1][fault.column - 1 :].startswith("ftb")
+    assert next(fault for fault in faults if fault.code == "E205").file == "--set"
