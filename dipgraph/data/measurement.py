@@ -88,7 +88,7 @@ def check_array(data: NDArray[np.generic], what: str, where: str = "", *, zero: 
     """
     if np.iscomplexobj(data):
         raise InputError(f"{what} is complex ({data.dtype})", where=where, remedy="give real data")
-    if not (np.issubdtype(data.dtype, np.number) or data.dtype == np.bool_):
+    if data.dtype.kind not in "biuf":  # a time span is a kind of whole number to NumPy
         raise InputError(f"{what} holds {data.dtype}, not numbers", where=where, remedy="give real numbers")
     if data.size == 0:
         raise InputError(f"{what} is empty, of shape {data.shape}", where=where)
@@ -119,7 +119,9 @@ def check_views(data: Array, angles: Array, where: str = "") -> None:
     """
     if data.ndim != 2:
         raise InputError(
-            f"a sinogram has two axes, views and detector pixels; these data have shape {data.shape}", where=where
+            f"a sinogram has two axes, views and detector pixels; these data have shape {data.shape}",
+            where=where,
+            remedy="give one slice of the scan",
         )
     if data.shape[0] != angles.size:
         turned = " (its columns do: is it transposed?)" if data.shape[1] == angles.size else ""

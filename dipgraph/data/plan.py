@@ -289,5 +289,7 @@ class _PlanReader:
         if not isinstance(node, Mapping) or not all(isinstance(value, Scalar) for _, value in node):
             raise self.report.fail("E703", "'files' gives the SHA-256 of each file by its path", node.mark)
         self.plan.hashes = {
-            str(Path(key.text)): (value.mark, value.text) for key, value in node if isinstance(value, Scalar)
+            str((self.context.parameters.base / key.text).resolve()): (value.mark, value.text)
+            for key, value in node
+            if isinstance(value, Scalar)
         }

@@ -22,6 +22,8 @@ from dipgraph.operators.ray_transform import RayTransform
 from dipgraph.signatures.errors import GeometryError, InputError
 
 Float32 = NDArray[np.float32]
+REACH = (1e-30, 1e30)
+"""Within which the largest value of data and images has to lie: they are held in single precision."""
 
 
 @dataclass(frozen=True, eq=False, init=False)
@@ -122,7 +124,7 @@ class Problem:
         resolved_text: str = "",
     ) -> None:
         if isinstance(fbp, str) and fbp == "auto":
-            fbp = _inverse(A)
+            fbp = analytic_inverse(A)
         scan = A.grid if isinstance(A, RayTransform) else None
         pixel = (scan.pixel if scan else 1.0) if pixel is None else pixel
         unit = (scan.unit if scan else "px") if unit is None else unit
@@ -189,7 +191,7 @@ class Problem:
         array, dims = as_array(values, name), tuple(int(n) for n in self.A.dimsd)
         if array.shape != dims and array.shape != (math.prod(dims),):
             raise _misfit(array.shape, self.A, name)
-        return np.ascontiguousarray(check_array(array, name, name).reshape(dims), dtype=np.float32)
+        return _single(check_array(array, name, name).reshape(dims), name, name)
 
     def _image(self, values: ArrayLike, name: str) -> Float32:
         array = as_array(values, name)
@@ -199,7 +201,7 @@ class Problem:
                 where=name,
                 remedy="bring it to the image's grid: dipgraph.data.resample.block_mean averages blocks",
             )
-        return np.ascontiguousarray(check_array(array, f"the {name}", name), dtype=np.float32)
+        return _single(check_array(array, f"the {name}", name), f"the {name}", name)
 
     def validate(self) -> None:
         """Check that everything fits together.
@@ -266,12 +268,24 @@ class Problem:
         )
 
 
-def _inverse(A: LinearOperator) -> FilteredBackprojection | None:
+def analytic_inverse(A: LinearOperator) -> FilteredBackprojection | None:
     """Filtered back projection, where the operator is a ray transform whose scan has a formula for it."""
     try:
         return FilteredBackprojection(A) if isinstance(A, RayTransform) else None
     except GeometryError:
         return None
+
+
+def _single(array: NDArray[np.float64], what: str, where: str) -> Float32:
+    """The array in single precision, where its values have a place in it."""
+    largest = float(np.abs(array).max())
+    if not REACH[0] <= largest <= REACH[1]:
+        raise InputError(
+            f"the largest value of {what} is {largest:g}, which single precision has no room for",
+            where=where,
+            remedy=f"give it in another unit: from {REACH[0]:g} to {REACH[1]:g}",
+        )
+    return np.ascontiguousarray(array, dtype=np.float32)
 
 
 def _misfit(shape: tuple[int, ...], A: LinearOperator, name: str) -> InputError:

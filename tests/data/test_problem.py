@@ -152,6 +152,23 @@ def test_what_does_not_fit_is_refused_by_name(changes: dict[str, Any], where: st
     assert caught.value.what
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("operator", [IDENTITY, modalities.blur((32, 32), 1.0)], ids=["identity", "blur"])
+@pytest.mark.parametrize("size", [1e-29, 1e-15, 1e15, 1e29])
+def test_the_data_may_be_of_any_size_that_single_precision_holds(operator: Any, size: float) -> None:
+    plain = Problem(operator, NUT.ravel(), shape=(32, 32))
+    sized = Problem(operator, size * NUT.ravel().astype(np.float64), shape=(32, 32))
+    assert sized.scale == pytest.approx(size * plain.scale, rel=0.02)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("size", [1e-300, 1e-40, 1e33, 1e300])
+def test_data_and_images_beyond_single_precision_are_refused(size: float) -> None:
+    far = size * NUT.astype(np.float64)
+    assert "the largest value of y is" in refused(IDENTITY, far.ravel(), shape=(32, 32))
+    assert "from 1e-30 to 1e+30" in refused(IDENTITY, NUT.ravel(), shape=(32, 32), reference=far)
+
+
 def test_noise_level_zero_is_known_noise() -> None:
     assert Problem(IDENTITY, NUT.ravel(), shape=(32, 32), noise_level=0.0).noise_level == 0.0
 
