@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,9 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(command)
     def guard(*arguments: Any, **options: Any) -> None:
         try:
-            command(*arguments, **options)
+            with warnings.catch_warnings():
+                warnings.showwarning = _warn
+                command(*arguments, **options)
         except DipgraphError as error:
             click.echo(f"error: {error}" if type(error).__name__ != "Faults" else str(error), err=True)
             sys.exit(FAULTY)
@@ -58,6 +61,11 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
             sys.exit(INTERRUPTED)
 
     return guard
+
+
+def _warn(message: Warning | str, *_: Any) -> None:
+    """Tell a warning as the other messages are told, without the line of code that gave it."""
+    click.echo(f"warning: {message}", err=True)
 
 
 def _is_interruption(error: BaseException | None) -> bool:

@@ -65,6 +65,11 @@ class SubsetSampler:
         self._parts: list[tuple[LinearMap, Tensor]] = []
         self._pass: tuple[int, list[int]] | None = None
 
+    def check(self, of: LinearMap | None = None, **_: object) -> None:
+        """Refuse, before the run, more subsets than the problem's own operator has views."""
+        if of is not None:
+            _refuse_empty(self.count, of.codomain_shape[0])
+
     def __call__(
         self,
         of: Annotated[LinearMap, linear_map("U", "V")],
@@ -98,13 +103,17 @@ def _parts(of: LinearMap, count: int, device: torch.device) -> list[tuple[Linear
     from dipgraph.operators.torch_map import TorchMap
 
     views = of.codomain_shape[0]
+    _refuse_empty(count, views)
+    return [
+        (TorchMap(view_subset(of.op, part), scale=of.scale), torch.from_numpy(part).to(device))
+        for part in partition(views, count)
+    ]
+
+
+def _refuse_empty(count: int, views: int) -> None:
     if count > views:
         raise InputError(
             f"{count} subsets of {views} views: some would be empty",
             where="subset.next",
             remedy=f"use at most {views}",
         )
-    return [
-        (TorchMap(view_subset(of.op, part), scale=of.scale), torch.from_numpy(part).to(device))
-        for part in partition(views, count)
-    ]

@@ -82,8 +82,10 @@ def read_ended(where: Path) -> Ended:
     summary = folder.read_summary(where)
     if summary is None:
         known = (where / folder.RUN).exists()
-        raise InputError("the run has not ended" if known else "holds no run", where=str(where),
-                         remedy=f"end it with: dipgraph resume {where}" if known else "")  # fmt: skip
+        what, remedy = "holds no run", "name the folder of a run"
+        if known:
+            what, remedy = "the run has not ended", f"end it with: dipgraph resume {where}"
+        raise InputError(what, where=str(where), remedy=remedy)
     rows = list(csv.reader(io.StringIO(whole_text(where / folder.HISTORY))))
     heads, values = rows[0], [[float(cell) if cell else math.nan for cell in row] for row in rows[1:]]
     table = np.array(values, dtype=np.float64).reshape(len(values), len(heads))

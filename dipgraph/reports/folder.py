@@ -54,7 +54,12 @@ def choose(
         If it holds a run already, or other files, or an input under a name that the run writes; if it is a file.
     """
     folder = Path(out) if out is not None else Path("runs") / f"{recipe}-{problem}-{time.strftime('%Y%m%d-%H%M%S')}"
-    if folder.is_file():
+    try:
+        is_file = folder.is_file()
+    except OSError as error:  # a name too long, a folder that may not be searched
+        raise InputError(f"cannot look there: {error.strerror}", where=str(folder),
+                         remedy="name another folder with --out") from None  # fmt: skip
+    if is_file:
         raise InputError("the output folder is a file", where=str(folder), remedy="name a folder with --out")
     if any((folder / name).exists() for name in (RUN, SUMMARY)) and not overwrite:
         raise InputError("the folder holds a run already", where=str(folder),
