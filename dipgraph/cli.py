@@ -63,7 +63,9 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
     return guard
 
 
-def _warn(message: Warning | str, *_: Any) -> None:
+def _warn(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, file: Any = None, line: Any = None
+) -> None:
     """Tell a warning as the other messages are told, without the line of code that gave it."""
     click.echo(f"warning: {message}", err=True)
 
