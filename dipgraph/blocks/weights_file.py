@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -40,6 +41,10 @@ def read_weights(file: str | Path | None, needed_by: str) -> dict[str, Tensor]:
         raise InputError(
             f"cannot look for the weights file of {needed_by}: {fault}", remedy="check the path"
         ) from fault
+    if is_there and not os.access(path, os.R_OK):
+        raise InputError(
+            f"the weights file {str(path)!r} for {needed_by} may not be read", remedy="ask for the permission"
+        )
     if not is_there:
         raise InputError(f"there is no weights file {str(path)!r} for {needed_by}", remedy="check the path")
     try:

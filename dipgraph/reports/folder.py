@@ -22,6 +22,7 @@ import dipgraph
 from dipgraph.data.problem import Problem
 from dipgraph.engine.files import StorageError, clear_parts, whole_text, write_whole
 from dipgraph.engine.run import Result
+from dipgraph.reports.shape import SUMMARY_SHAPE, misfit
 from dipgraph.signatures.errors import DipgraphError, InputError
 
 RUN, RECIPE, PROBLEM, CITATIONS = "run.json", "recipe.yaml", "problem.yaml", "citations.bib"
@@ -204,18 +205,30 @@ def image_files(stem: str, image: np.ndarray[Any, Any], problem: Problem) -> dic
 
 def read_summary(folder: Path) -> dict[str, Any] | None:
     """The summary of a run that has ended or was interrupted; none of one that was killed."""
-    if not (folder / SUMMARY).exists():
+    if not stands(folder / SUMMARY):
         return None
-    found: dict[str, Any] = read_json(folder / SUMMARY)
+    found: dict[str, Any] = read_json(folder / SUMMARY, SUMMARY_SHAPE)
     return found
 
 
-def read_json(path: Path) -> Any:
-    """What a JSON file of a run holds; raises :class:`InputError` where it is none."""
+def stands(path: Path) -> bool:
+    """Whether there is such a file; raises :class:`StorageError` where that cannot be seen."""
     try:
-        return json.loads(whole_text(path))
-    except ValueError:
+        return path.is_file()
+    except OSError as error:
+        raise StorageError.of(error, path, "look there") from None
+
+
+def read_json(path: Path, shape: Mapping[str, Any]) -> Any:
+    """What a JSON file of a run holds; raises :class:`InputError` where it is none, or has another shape."""
+    try:
+        found = json.loads(whole_text(path))
+    except (ValueError, RecursionError):
         raise InputError("is no JSON", where=str(path), remedy="it was changed since the run wrote it") from None
+    if said := misfit(found, shape):
+        raise InputError(f"is not what a run writes: {said}", where=str(path),
+                         remedy="it was changed since the run wrote it")  # fmt: skip
+    return found
 
 
 def json_text(content: Any) -> str:

@@ -273,3 +273,12 @@ def test_exchange_without_angles_spreads_them_over_half_a_turn(tmp_path: Path) -
 def test_exchange_says_what_is_wrong(tmp_path: Path, changes: dict[str, Any], slice: int, message: str) -> None:
     with pytest.raises(InputError, match=message):
         read_exchange(exchange(tmp_path / "a.h5", **changes), slice)
+
+
+@pytest.mark.parametrize("read", [load_array, read_exchange, read_htc2022])
+def test_a_file_that_may_not_be_read_says_so(read: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(tmp_path / "a.npy")
+    monkeypatch.setattr(os, "access", lambda *_: False)  # root may read anything
+    with pytest.raises(InputError, match="Permission denied") as caught:
+        read(path)
+    assert "complete" not in caught.value.remedy

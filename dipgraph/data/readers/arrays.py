@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -64,9 +65,11 @@ def require_file(path: Path) -> Path:
     except (OSError, ValueError) as error:  # a name too long, a folder that may not be searched, a NUL in the name
         what = getattr(error, "strerror", None) or str(error)
     else:
-        if S_ISREG(mode):
+        if S_ISREG(mode) and os.access(path, os.R_OK):
             return path
-        what = "it is a folder" if S_ISDIR(mode) else "it is a device or a pipe"
+        what = (
+            "Permission denied" if S_ISREG(mode) else "it is a folder" if S_ISDIR(mode) else "it is a device or a pipe"
+        )
     raise InputError(f"cannot read the data: {what}", where=str(path), remedy="check the path")
 
 
