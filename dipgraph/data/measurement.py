@@ -70,7 +70,20 @@ class Measurement:
 
 
 def as_array(values: ArrayLike, what: str) -> NDArray[np.generic]:
-    """Return values as an array; raises :class:`InputError` for lists whose parts differ in length."""
+    """Return values as an array.
+
+    Raises
+    ------
+    InputError
+        For lists whose parts differ in length, and for an array of which part is masked.
+    """
+    if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
+        count = int(np.count_nonzero(values.mask))
+        said = "1 value is" if count == 1 else f"{count} values are"
+        raise InputError(f"{said} masked in {what}", where=what,
+                         remedy="fill them in, or leave them out of the data: pylops.Restriction(...) @ A")  # fmt: skip
+    if hasattr(values, "detach"):  # a tensor of torch, on any device
+        values = values.detach().cpu()
     try:
         return np.asarray(values)
     except ValueError:

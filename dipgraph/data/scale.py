@@ -11,6 +11,7 @@ from pylops import LinearOperator
 from scipy.ndimage import gaussian_filter
 
 from dipgraph.data.scores import disc
+from dipgraph.operators.norm import adjoint_needed
 from dipgraph.signatures.errors import InputError
 
 HEADROOM = 1.2
@@ -58,7 +59,8 @@ def first_image(
 ) -> NDArray[np.float64]:
     """Return the plain reconstruction that the estimate rests on, ``(rows, columns)``."""
     flat = np.asarray(y).reshape(-1)
-    image = fbp @ flat if fbp is not None else cgls(A, flat, CG_STEPS)
+    with adjoint_needed(A):
+        image = fbp @ flat if fbp is not None else cgls(A, flat, CG_STEPS)
     return np.asarray(image, dtype=np.float64).reshape(shape)
 
 

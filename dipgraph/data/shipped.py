@@ -42,9 +42,11 @@ def locate(kind: Kind, name: str | Path) -> Path:
         If there is no such file or name.
     """
     single = kind.removesuffix("s")
-    if not isinstance(name, str | Path) or not str(name):
-        given = "is empty" if name == "" else f"is {name!r:.60}"
-        raise InputError(f"the name of the {single} {given}", remedy=f"give a path, or {_list(kind)}")
+    if not isinstance(name, str | Path):
+        built = ", or what dipgraph.Problem(A, y) makes" if kind == "problems" else ""
+        raise InputError(f"the {single} is a {type(name).__name__}", remedy=f"give a path{built}, or {_list(kind)}")
+    if not str(name):
+        raise InputError(f"the name of the {single} is empty", remedy=f"give a path, or {_list(kind)}")
     path, text = Path(name), str(name)
     try:
         path = path.expanduser()

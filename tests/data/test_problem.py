@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 import pylops
 import pytest
+import torch
 
+import dipgraph
 from dipgraph.data import Problem, modalities
 from dipgraph.data.phantoms import walnut
 from dipgraph.data.scale import cgls, estimate_scale, first_image, saturated_share, saturation_warning, two_digits
@@ -240,3 +242,22 @@ def test_a_mask_keeps_its_share_and_a_blur_its_mean() -> None:
     for width in (0.0, 5.0):
         with pytest.raises(InputError, match="a blur of"):
             modalities.blur((10, 10), width)
+
+
+def test_an_operator_without_an_adjoint_is_told() -> None:
+    one_way = pylops.FunctionOperator(lambda x: x, 1024, 1024, dtype=np.float32)
+    assert "FunctionOperator has no adjoint" in refused(one_way, NUT.ravel(), shape=(32, 32))
+    problem = Problem(one_way, NUT.ravel(), shape=(32, 32), scale=1.0)
+    with pytest.raises(InputError, match="has no adjoint"):
+        dipgraph.run("vanilla", problem, settings={"gradient_steps": 1, "channels": 2, "scales": 2})
+
+
+def test_masked_data_are_not_taken_for_whole() -> None:
+    masked = np.ma.masked_array(NUT.ravel(), np.arange(1024) < 3)
+    assert "3 values are masked in y" in refused(IDENTITY, masked, shape=(32, 32))
+    assert Problem(IDENTITY, np.ma.masked_array(NUT.ravel()), shape=(32, 32)).y.size == 1024
+
+
+def test_tensors_of_torch_are_data() -> None:
+    tensor = torch.tensor(NUT.ravel(), requires_grad=True)
+    np.testing.assert_array_equal(Problem(IDENTITY, tensor, shape=(32, 32)).y, NUT.ravel().astype(np.float32))
