@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import os
@@ -18,6 +19,7 @@ from click.testing import CliRunner
 
 from dipgraph.cli import guarded, main
 from dipgraph.data.shipped import shipped
+from dipgraph.signatures.errors import DipgraphError
 from tests.command_line import call
 
 TINY = ["--set", "gradient_steps=4", "--set", "channels=4", "--set", "scales=2",
@@ -425,6 +427,21 @@ def test_an_interruption_that_a_package_turned_into_another_error_is_one() -> No
     with pytest.raises(SystemExit) as ended:
         importing()
     assert ended.value.code == 130
+
+
+@pytest.mark.parametrize("fault", [RecursionError, DipgraphError, ImportError])
+def test_an_interruption_that_a_package_swallowed_is_one_whatever_fails_of_it(fault: type[Exception]) -> None:
+    @guarded
+    def importing() -> None:
+        with contextlib.suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        raise fault("half imported")
+
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(SystemExit) as ended:
+        importing()
+    assert ended.value.code == 130
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_a_strength_beyond_the_precision_is_a_run_that_diverges(tmp_path):
