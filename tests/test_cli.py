@@ -396,6 +396,14 @@ def test_blocks_are_listed_and_described():
     assert "fidelity.l2" in call("blocks", "fidelity")
 
 
+def test_a_block_says_each_thing_once():
+    said = call("blocks", "prox.tv")
+    about = said.partition(": ")[2].splitlines()[0]
+    assert said.count(about) == 1
+    assert "Parameters" not in said
+    assert "References" in said
+
+
 def test_shipped_files_are_listed():
     said = call("list")
     assert "admm_denoiser" in said
