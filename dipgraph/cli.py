@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import functools
 import os
+import signal
 import sys
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from threading import current_thread, main_thread
 from typing import Any
 
 import click
@@ -40,24 +44,50 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(command)
     def guard(*arguments: Any, **options: Any) -> None:
+        came: list[int] = []
         try:
-            command(*arguments, **options)
-        except DipgraphError as error:
-            click.echo(f"error: {error}" if type(error).__name__ != "Faults" else str(error), err=True)
-            sys.exit(FAULTY)
-        except KeyboardInterrupt:
-            click.echo("interrupted", err=True)
-            sys.exit(INTERRUPTED)
+            with _noting(came), warnings.catch_warnings():
+                warnings.showwarning = _warn
+                command(*arguments, **options)
         except BrokenPipeError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(1)
-        except Exception as error:
-            if not _is_interruption(error):
+        except (Exception, KeyboardInterrupt) as error:
+            if came or _is_interruption(error):
+                click.echo("interrupted", err=True)
+                sys.exit(INTERRUPTED)
+            if not isinstance(error, DipgraphError):
                 raise
-            click.echo("interrupted", err=True)
-            sys.exit(INTERRUPTED)
+            click.echo(f"error: {error}" if type(error).__name__ != "Faults" else str(error), err=True)
+            sys.exit(FAULTY)
 
     return guard
+
+
+@contextmanager
+def _noting(came: list[int]) -> Iterator[None]:
+    """Note that Ctrl-C came: a package may swallow it while it is imported, and fail in its own way afterwards."""
+
+    def note(number: int, frame: Any) -> None:
+        came.append(number)
+        signal.default_int_handler(number, frame)
+
+    # Elsewhere a handler of the caller's stands, or Ctrl-C is ignored, as under nohup.
+    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler or current_thread() is not main_thread():
+        yield
+        return
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _warn(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, file: Any = None, line: Any = None
+) -> None:
+    """Tell a warning as the other messages are told, without the line of code that gave it."""
+    click.echo(f"warning: {message}", err=True)
 
 
 def _is_interruption(error: BaseException | None) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import os
@@ -18,6 +19,7 @@ from click.testing import CliRunner
 
 from dipgraph.cli import guarded, main
 from dipgraph.data.shipped import shipped
+from dipgraph.signatures.errors import DipgraphError
 from tests.command_line import call
 
 TINY = ["--set", "gradient_steps=4", "--set", "channels=4", "--set", "scales=2",
@@ -146,6 +148,15 @@ MISTAKES = {
     ),
     "an empty name": (["check", ""], "the name of the recipe is empty"),
     "a name too long": (["check", "a" * 400], "too long"),
+    "a name too long for a folder": (["run", "vanilla", "--out", "o" * 400], "too long"),
+    "a path to a file that is not there": (["check", "./vanilla"], "no recipe file './vanilla'"),
+    "a problem for a recipe": (["check", "htc2022"], "name a recipe first, and this one with --problem"),
+    "a recipe for a problem": (["run", "vanilla", "--problem", "tv"], "'tv' is a recipe, not a problem"),
+    "a folder that holds no run": (["plot", "."], "name the folder of a run"),
+    "a path too long for weights": (
+        ["run", "admm_denoiser", "--set", "denoiser=dncnn", "--set", f"weights={'w' * 400}"],
+        "too long",
+    ),
     "an empty file": (["check", os.devnull], "the document is empty"),
     "an empty folder name": (["run", "vanilla", "--out", ""], "the name is empty"),
     "a fault of the recipe's settings": (["check", "vanilla", "--set", "rate=1/0"], "divides by zero"),
@@ -205,6 +216,7 @@ REFUSED = {
     "sigma of the problem, which is 0": ("denoise.nlm: {of: x, sigma: noise_level}", ["problem.noise=0"], "E803",
                                          "noise_level is 0 on the problem 'walnut_phantom'"),
     "sigma without a value": ("denoise.nlm: {of: x, sigma: 0/norm(zeros(X))}", [], "E803", "'sigma' is nan"),
+    "an empty box": ("project.box: {of: x, low: 1, high: sigma}", [], "E802", "it goes from 1 to 0.1"),
     "a ball of radius 0": (BALL.replace("RADIUS", "0"), [], "E405", "it must be a number, above 0"),
     "a ball of computed radius 0": (BALL.replace("RADIUS", "2*noise_level"), ["problem.noise=0"], "E803",
                                     "it must be a number, above 0"),
@@ -384,6 +396,14 @@ def test_blocks_are_listed_and_described():
     assert "fidelity.l2" in call("blocks", "fidelity")
 
 
+def test_a_block_says_each_thing_once():
+    said = call("blocks", "prox.tv")
+    about = said.partition(": ")[2].splitlines()[0]
+    assert said.count(about) == 1
+    assert "Parameters" not in said
+    assert "References" in said
+
+
 def test_shipped_files_are_listed():
     said = call("list")
     assert "admm_denoiser" in said
@@ -415,3 +435,39 @@ def test_an_interruption_that_a_package_turned_into_another_error_is_one() -> No
     with pytest.raises(SystemExit) as ended:
         importing()
     assert ended.value.code == 130
+
+
+@pytest.mark.parametrize("fault", [RecursionError, DipgraphError, ImportError])
+def test_an_interruption_that_a_package_swallowed_is_one_whatever_fails_of_it(fault: type[Exception]) -> None:
+    @guarded
+    def importing() -> None:
+        with contextlib.suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        raise fault("half imported")
+
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(SystemExit) as ended:
+        importing()
+    assert ended.value.code == 130
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_strength_beyond_the_precision_is_a_run_that_diverges(tmp_path):
+    said = call(
+        "run", "admm_denoiser", *TINY, "--set", "inner=2", "--set", "sigma=1e300", "--out", str(tmp_path / "o"), code=1
+    )
+    assert "no longer finite" in said
+
+
+def test_warnings_are_told_without_the_code_that_gave_them(tmp_path):
+    np.save(tmp_path / "y.npy", np.ones((12, 8)))
+    (tmp_path / "p.yaml").write_text("""problem: 1
+read: {array: {path: y.npy}}
+geometry: {parallel: {pitch: 1 mm}}
+image: {shape: [16, 16], pixel: 1 mm}
+""")
+    said = call("problem", "show", str(tmp_path / "p.yaml"))
+    (line,) = [line for line in said.splitlines() if "whole views" in line]
+    assert line.startswith("warning: filtered back projection needs whole views")
+    assert "UserWarning" not in said
+    assert ".py" not in said

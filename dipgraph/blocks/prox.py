@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from dipgraph.blocks.values import Scalar, indicator
-from dipgraph.signatures import block, field, number, vector
+from dipgraph.signatures import InputError, block, field, number, vector
 
 
 def _absolute(x: Tensor, weight: Scalar) -> Tensor:
@@ -149,6 +149,8 @@ def box(
     Tensor
         ``min(max(v, low), high)``, the proximal map of the box's indicator whatever its weight.
     """
+    if not isinstance(low, Tensor) and not isinstance(high, Tensor) and low > high:
+        raise InputError(f"the box is empty: it goes from {low:g} to {high:g}", remedy="let low be at most high")
     least, most = (torch.as_tensor(end, dtype=of.dtype, device=of.device) for end in (low, high))
     return of.clamp(least, most)
 

@@ -76,6 +76,11 @@ class SubsetSampler:
         self._parts: list[Part] = []
         self._pass: tuple[int, list[int]] | None = None
 
+    def check(self, of: LinearMap | None = None, **_: object) -> None:
+        """Refuse, before the run, more subsets than the problem's own operator has views."""
+        if of is not None:
+            _refuse_empty(self.count, of.codomain_shape[0])
+
     def __call__(
         self,
         of: Annotated[LinearMap, linear_map("U", "V")],
@@ -109,12 +114,7 @@ def _parts(of: LinearMap, count: int, device: torch.device) -> list[Part]:
     from dipgraph.operators.torch_map import TorchMap
 
     views = of.codomain_shape[0]
-    if count > views:
-        raise InputError(
-            f"{count} subsets of {views} views: some would be empty",
-            where="subset.next",
-            remedy=f"use at most {views}",
-        )
+    _refuse_empty(count, views)
     shape = of.codomain_shape
     rays = torch.arange(math.prod(shape), device=device).reshape(shape)
     return [
@@ -124,3 +124,12 @@ def _parts(of: LinearMap, count: int, device: torch.device) -> list[Part]:
         )
         for part in partition(views, count)
     ]
+
+
+def _refuse_empty(count: int, views: int) -> None:
+    if count > views:
+        raise InputError(
+            f"{count} subsets of {views} views: some would be empty",
+            where="subset.next",
+            remedy=f"use at most {views}",
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Protocol, TypeAlias
 
 import torch
@@ -62,4 +63,6 @@ def as_scalar(value: Scalar, like: Tensor) -> Tensor:
     """A scalar as a tensor without dimensions, of the device and precision of ``like``."""
     if isinstance(value, Tensor):
         return value.to(like)
+    if abs(value) > torch.finfo(like.dtype).max:
+        value = math.copysign(math.inf, value)
     return torch.full((), value, dtype=like.dtype, device=like.device)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -33,10 +35,22 @@ def read_weights(file: str | Path | None, needed_by: str) -> dict[str, Tensor]:
             remedy="name it, as in `--set weights=PATH` where the recipe has a parameter `weights` for it",
         )
     path = Path(file)
-    if not path.is_file():
+    try:
+        is_there = path.is_file()
+    except OSError as fault:  # a name too long, a folder that may not be searched
+        raise InputError(
+            f"cannot look for the weights file of {needed_by}: {fault}", remedy="check the path"
+        ) from fault
+    if is_there and not os.access(path, os.R_OK):
+        raise InputError(
+            f"the weights file {str(path)!r} for {needed_by} may not be read", remedy="ask for the permission"
+        )
+    if not is_there:
         raise InputError(f"there is no weights file {str(path)!r} for {needed_by}", remedy="check the path")
     try:
-        content = _read(path)
+        with warnings.catch_warnings():  # torch has advice for whoever wrote the file
+            warnings.simplefilter("ignore")
+            content = _read(path)
     except Exception as fault:
         # A pickle can fail in any way; all of them mean that the file is not a plain state dict.
         raise InputError(

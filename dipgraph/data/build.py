@@ -16,7 +16,7 @@ from dipgraph.data.catalogue import IMAGE_OPERATORS, RAY, ray
 from dipgraph.data.measurement import Measurement, check_array, check_views
 from dipgraph.data.options import Call
 from dipgraph.data.plan import Plan
-from dipgraph.data.problem import Problem
+from dipgraph.data.problem import Problem, analytic_inverse
 from dipgraph.data.provenance import FileRecord, records
 from dipgraph.data.resample import Field, onto
 from dipgraph.data.resolved import resolved_text
@@ -69,8 +69,8 @@ class _Builder:
         data = self._prepare(raw, plan.steps)
         operator = self._operator(data)
         with located(self._place(plan.operator, plan.geometry, plan.read)):
-            fbp = FilteredBackprojection(operator) if isinstance(operator, RayTransform) else None
-        reference = self._reference(raw, data, fbp)
+            fbp = analytic_inverse(operator)
+        reference = self._reference(raw, data)
         segmentation = self._image(plan.segmentation, data)
         prior = self._image(plan.prior, data)
         provenance = self._records(data)
@@ -109,7 +109,7 @@ class _Builder:
             if found.geometry is not None:
                 raise InputError(f"the reader {plan.read.name} knows the geometry", remedy="remove 'geometry'")
             if found.data.ndim != 2:
-                raise InputError(f"a sinogram has two axes, these data have shape {found.data.shape}")
+                check_views(found.data, np.empty(0))
             geometry = plan.geometry(found.data.shape)
             check_views(found.data, np.empty(geometry.count))
             return replace(found, geometry=geometry, unit=self.grid.unit)
@@ -179,14 +179,14 @@ class _Builder:
             kernel = call.given.get("kernel") if call else None
             return ray(data.geometry, self.grid, kernel=kernel, device=self.device)
 
-    def _reference(self, raw: Measurement, data: Measurement, fbp: FilteredBackprojection | None) -> Field | None:
+    def _reference(self, raw: Measurement, data: Measurement) -> Field | None:
         call = self.plan.reference
         if call is None:
             return self.truth
         if call.name != "fbp":
             return self._image(call, data)
         with located(call.mark):
-            if raw.geometry is None or fbp is None:
+            if raw.geometry is None:
                 raise InputError("a reference by filtered back projection needs the data of a scan")
             kept = [step for step in self.plan.steps if step.name not in prepare.SELECTING + prepare.CORRUPTING]
             whole = self._prepare(raw, kept)

@@ -70,7 +70,20 @@ class Measurement:
 
 
 def as_array(values: ArrayLike, what: str) -> NDArray[np.generic]:
-    """Return values as an array; raises :class:`InputError` for lists whose parts differ in length."""
+    """Return values as an array.
+
+    Raises
+    ------
+    InputError
+        For lists whose parts differ in length, and for an array of which part is masked.
+    """
+    if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
+        count = int(np.count_nonzero(values.mask))
+        said = "1 value is" if count == 1 else f"{count} values are"
+        raise InputError(f"{said} masked in {what}", where=what,
+                         remedy="fill them in, or leave them out of the data: pylops.Restriction(...) @ A")  # fmt: skip
+    if hasattr(values, "detach"):  # a tensor of torch, on any device
+        values = values.detach().cpu()
     try:
         return np.asarray(values)
     except ValueError:
@@ -88,7 +101,7 @@ def check_array(data: NDArray[np.generic], what: str, where: str = "", *, zero: 
     """
     if np.iscomplexobj(data):
         raise InputError(f"{what} is complex ({data.dtype})", where=where, remedy="give real data")
-    if not (np.issubdtype(data.dtype, np.number) or data.dtype == np.bool_):
+    if data.dtype.kind not in "biuf":  # a time span is a kind of whole number to NumPy
         raise InputError(f"{what} holds {data.dtype}, not numbers", where=where, remedy="give real numbers")
     if data.size == 0:
         raise InputError(f"{what} is empty, of shape {data.shape}", where=where)
@@ -119,7 +132,9 @@ def check_views(data: Array, angles: Array, where: str = "") -> None:
     """
     if data.ndim != 2:
         raise InputError(
-            f"a sinogram has two axes, views and detector pixels; these data have shape {data.shape}", where=where
+            f"a sinogram has two axes, views and detector pixels; these data have shape {data.shape}",
+            where=where,
+            remedy="give one slice of the scan",
         )
     if data.shape[0] != angles.size:
         turned = " (its columns do: is it transposed?)" if data.shape[1] == angles.size else ""

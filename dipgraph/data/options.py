@@ -43,7 +43,7 @@ def _whole(node: Node, context: Context, kind: Kind) -> int:
             "E703",
             f"a whole number belongs here, not {value:g}",
             node.mark,
-            "a division gives a real number: take floor(...)",
+            f"write {value:.0f}" if value.is_integer() and value < 1e15 else "round it: floor(...)",
         )
     if kind.least is not None and value < kind.least:
         raise context.report.fail("E703", f"the number is {value}; it must be at least {kind.least:g}", node.mark)
@@ -100,8 +100,13 @@ def _file_or_none(node: Node, context: Context, kind: Kind) -> Path | None:
         raise context.report.fail("E703", f"the parameter '{text}' is no file", node.mark, "declare it as {file: ...}")
     if text == "none":
         return None
-    path = context.parameters.base / Path(text).expanduser()
-    if not path.exists():
+    try:
+        path = context.parameters.base / Path(text).expanduser()
+        is_there = path.exists()
+    except (OSError, RuntimeError) as error:  # a name too long, a folder that may not be searched, no such home
+        reason = getattr(error, "strerror", None) or str(error)
+        raise context.report.fail("E707", f"cannot look for the file: {reason}", node.mark, "check the path") from None
+    if not is_there:
         files = [name for name, parameter in context.parameters.declared.items() if parameter.is_file]
         advice = near(text, files) or "a path is relative to the problem file; a file parameter stands by its name"
         raise context.report.fail("E707", f"there is no file '{text}'", node.mark, advice)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping as MappingABC
 from collections.abc import Sequence as SequenceABC
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from dipgraph.data import catalogue
@@ -289,5 +288,7 @@ class _PlanReader:
         if not isinstance(node, Mapping) or not all(isinstance(value, Scalar) for _, value in node):
             raise self.report.fail("E703", "'files' gives the SHA-256 of each file by its path", node.mark)
         self.plan.hashes = {
-            str(Path(key.text)): (value.mark, value.text) for key, value in node if isinstance(value, Scalar)
+            str((self.context.parameters.base / key.text).resolve()): (value.mark, value.text)
+            for key, value in node
+            if isinstance(value, Scalar)
         }

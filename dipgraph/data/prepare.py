@@ -227,6 +227,8 @@ def log(measurement: Measurement, least: float | None = None) -> Measurement:
 
 def multiply(measurement: Measurement, by: float) -> Measurement:
     """Multiply the data by a number, to change their unit; they are then no longer what the counts behind them say."""
+    if by == 0:
+        raise InputError("the data are multiplied by 0", where="multiply", remedy="give another number")
     level = None if measurement.noise_level is None else measurement.noise_level * abs(by)
     return replace(measurement, data=measurement.data * by, noise_level=level, counts=None, blank=None)
 

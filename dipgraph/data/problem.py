@@ -6,6 +6,7 @@ import math
 import numbers
 import operator
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,10 +16,14 @@ from dipgraph.data.measurement import as_array, check_array
 from dipgraph.data.provenance import FileRecord
 from dipgraph.data.scale import estimate_scale
 from dipgraph.data.scores import Region, region_mask
+from dipgraph.operators.fbp import FilteredBackprojection
 from dipgraph.operators.gradient import Gradient
-from dipgraph.signatures.errors import InputError
+from dipgraph.operators.ray_transform import RayTransform
+from dipgraph.signatures.errors import GeometryError, InputError
 
 Float32 = NDArray[np.float32]
+REACH = (1e-30, 1e30)
+"""Within which the largest value of data and images has to lie: they are held in single precision."""
 
 
 @dataclass(frozen=True, eq=False, init=False)
@@ -34,9 +39,11 @@ class Problem:
     shape
         Rows and columns of the image; by default ``A.dims``.
     pixel, unit
-        Side of a pixel [unit], and the name of that unit ("px" where lengths are not known).
+        Side of a pixel [unit], and the name of that unit ("px" where lengths are not known). By default those of a
+        :class:`~dipgraph.operators.RayTransform`'s grid, 1 px for any other operator.
     fbp
-        An analytic inverse Y -> X, or none: then a recipe's ``fbp`` is a few steps of CG on the least squares.
+        An analytic inverse Y -> X, or none: then a recipe's ``fbp`` is a few steps of CG on the least squares. By
+        default ("auto") filtered back projection for a ray transform whose scan has one, else none.
     grad
         The discrete gradient X -> G; by default forward differences, zero at the far edges.
     scale
@@ -99,9 +106,9 @@ class Problem:
         y: ArrayLike,
         shape: tuple[int, int] | None = None,
         *,
-        pixel: float = 1.0,
-        unit: str = "px",
-        fbp: LinearOperator | None = None,
+        pixel: float | None = None,
+        unit: str | None = None,
+        fbp: LinearOperator | Literal["auto"] | None = "auto",
         grad: LinearOperator | None = None,
         scale: float | None = None,
         noise_level: float | None = None,
@@ -116,6 +123,11 @@ class Problem:
         provenance: tuple[FileRecord, ...] = (),
         resolved_text: str = "",
     ) -> None:
+        if isinstance(fbp, str) and fbp == "auto":
+            fbp = analytic_inverse(A)
+        scan = A.grid if isinstance(A, RayTransform) else None
+        pixel = (scan.pixel if scan else 1.0) if pixel is None else pixel
+        unit = (scan.unit if scan else "px") if unit is None else unit
         for part, map_ in (("A", A), ("fbp", fbp), ("grad", grad)):
             if not isinstance(map_, LinearOperator) and (map_ is not None or part == "A"):
                 raise InputError(
@@ -153,23 +165,33 @@ class Problem:
             given = tuple(operator.index(side) for side in (self.A.dims if shape is None else shape))
         except TypeError:
             given = ()
+        if shape is None and len(given) == 1:
+            side = math.isqrt(size)
+            example = f", say shape=({side}, {side})" if side * side == size else ""
+            raise InputError(
+                f"A takes flat images of {size} pixels, and does not say how many rows and columns they have",
+                where="shape",
+                remedy=f"give shape=(rows, columns){example}",
+            )
         if len(given) != 2 or min(given) < 1 or math.prod(given) != size:
             raise InputError(
                 f"the image shape is {given or shape}, and A takes images of {size} pixels",
                 where="shape",
                 remedy="give shape=(rows, columns) whose product is the operator's number of columns",
             )
+        if isinstance(self.A, RayTransform) and given != self.A.grid.shape:
+            raise InputError(
+                f"the image shape is {given}, and A's grid is {self.A.grid.rows} x {self.A.grid.columns}",
+                where="shape",
+                remedy="leave shape out: a ray transform knows it",
+            )
         return given[0], given[1]
 
     def _data(self, values: ArrayLike, name: str) -> Float32:
         array, dims = as_array(values, name), tuple(int(n) for n in self.A.dimsd)
         if array.shape != dims and array.shape != (math.prod(dims),):
-            raise InputError(
-                f"{name} has shape {array.shape}, and A gives data of shape {dims}",
-                where=name,
-                remedy="is it transposed, or has it another number of views than the geometry?",
-            )
-        return np.ascontiguousarray(check_array(array, name, name).reshape(dims), dtype=np.float32)
+            raise _misfit(array.shape, self.A, name)
+        return _single(check_array(array, name, name).reshape(dims), name, name)
 
     def _image(self, values: ArrayLike, name: str) -> Float32:
         array = as_array(values, name)
@@ -179,7 +201,7 @@ class Problem:
                 where=name,
                 remedy="bring it to the image's grid: dipgraph.data.resample.block_mean averages blocks",
             )
-        return np.ascontiguousarray(check_array(array, f"the {name}", name), dtype=np.float32)
+        return _single(check_array(array, f"the {name}", name), f"the {name}", name)
 
     def validate(self) -> None:
         """Check that everything fits together.
@@ -244,3 +266,45 @@ class Problem:
             f"scale {self.scale:g} {self.value_unit}".rstrip()
             + (f"; with {', '.join(known)}" if known else "")
         )
+
+
+def analytic_inverse(A: LinearOperator) -> FilteredBackprojection | None:
+    """Filtered back projection, where the operator is a ray transform whose scan has a formula for it."""
+    try:
+        return FilteredBackprojection(A) if isinstance(A, RayTransform) else None
+    except GeometryError:
+        return None
+
+
+def _single(array: NDArray[np.float64], what: str, where: str) -> Float32:
+    """The array in single precision, where its values have a place in it."""
+    largest = float(np.abs(array).max())
+    if not REACH[0] <= largest <= REACH[1]:
+        raise InputError(
+            f"the largest value of {what} is {largest:g}, which single precision has no room for",
+            where=where,
+            remedy=f"give it in another unit: from {REACH[0]:g} to {REACH[1]:g}",
+        )
+    return np.ascontiguousarray(array, dtype=np.float32)
+
+
+def _misfit(shape: tuple[int, ...], A: LinearOperator, name: str) -> InputError:
+    """What to say of data that are not of the operator's shape."""
+    dims = tuple(int(n) for n in A.dimsd)
+    size = math.prod(dims)
+    if len(dims) > 1:
+        what = f"{name} has shape {shape}, and A gives data of shape {dims}"
+        rows = ": a row for each of its views" if isinstance(A, RayTransform) else ""
+        remedy = f"give {name}.T" if shape == dims[::-1] else f"give {name} of that shape{rows}, or flat"
+        return InputError(what, where=name, remedy=remedy)
+    if math.prod(shape) == size:
+        return InputError(
+            f"{name} has shape {shape}, and A gives flat data of {size} values",
+            where=name,
+            remedy=f"give {name}.ravel(), in the order of A's rows",
+        )
+    return InputError(
+        f"{name} has {math.prod(shape)} values, and A gives flat data of {size}",
+        where=name,
+        remedy="the operator and the data are not of one scan, or of other sizes",
+    )

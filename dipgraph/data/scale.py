@@ -11,6 +11,7 @@ from pylops import LinearOperator
 from scipy.ndimage import gaussian_filter
 
 from dipgraph.data.scores import disc
+from dipgraph.operators.norm import adjoint_needed
 from dipgraph.signatures.errors import InputError
 
 HEADROOM = 1.2
@@ -39,7 +40,9 @@ def estimate_scale(
     InputError
         If the reconstruction is nowhere positive.
     """
-    first = first_image(A, y, shape, fbp)
+    # A power of two costs no digit, and keeps the squares of conjugate gradients within single precision.
+    size = 2.0 ** math.floor(math.log2(float(np.abs(y).max())))
+    first = first_image(A, np.asarray(y / size, dtype=y.dtype), shape, fbp)
     smooth = gaussian_filter(first, SMOOTHING, mode="nearest")
     top = float(np.percentile(smooth[disc(shape)], BRIGHTEST))
     if not (math.isfinite(top) and top > 0):
@@ -48,7 +51,7 @@ def estimate_scale(
             where="scale",
             remedy="give the image value that maps to 1; check the sign of the data (line integrals are positive)",
         )
-    return two_digits(HEADROOM * top)
+    return two_digits(HEADROOM * top * size)
 
 
 def first_image(
@@ -56,7 +59,8 @@ def first_image(
 ) -> NDArray[np.float64]:
     """Return the plain reconstruction that the estimate rests on, ``(rows, columns)``."""
     flat = np.asarray(y).reshape(-1)
-    image = fbp @ flat if fbp is not None else cgls(A, flat, CG_STEPS)
+    with adjoint_needed(A):
+        image = fbp @ flat if fbp is not None else cgls(A, flat, CG_STEPS)
     return np.asarray(image, dtype=np.float64).reshape(shape)
 
 

@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from dipgraph.data.measurement import Array
+from dipgraph.data.measurement import Array, check_array
 from dipgraph.data.readers import load_array
 from dipgraph.operators.devices import refuse_too_large
 from dipgraph.operators.geometry import FanBeam, ParallelBeam
@@ -23,11 +23,11 @@ def parallel_beam(
     pitch: float,
     views: int | None = None,
     detectors: int | None = None,
-    start: float = 0.0,
-    arc: float = math.pi,
+    start: float | None = None,
+    arc: float | None = None,
     angles: Path | None = None,
     key: str | None = None,
-    angle_unit: Literal["deg", "rad"] = "deg",
+    angle_unit: Literal["deg", "rad"] | None = None,
     turn: Turn = "counterclockwise",
     detector_offset: float = 0.0,
     centre_shift: float = 0.0,
@@ -44,16 +44,16 @@ def parallel_beam(
     views, detectors
         How many; may be left out where data are read.
     start, arc
-        First angle, and the arc that the views divide [rad].
+        First angle (0), and the arc that the views divide (half a turn) [rad].
     angles, key, angle_unit
-        A file with one angle per view, the array's name in it, and the unit there.
+        A file with one angle per view, the array's name in it, and the unit there ("deg", or "rad").
     turn
         Which way the object (or the scanner) turns as the angles grow, seen on the image.
     detector_offset, centre_shift, tilt
         As for :class:`~dipgraph.operators.geometry.ParallelBeam`.
     """
     count, pixels = _counts(shape, views, detectors, angles)
-    at = _angles(count, start, arc, angles, key, angle_unit, turn)
+    at = _angles(count, start, arc, math.pi, angles, key, angle_unit, turn)
     return ParallelBeam(at, _pixels(pixels), pitch, detector_offset, centre_shift, tilt)
 
 
@@ -64,19 +64,22 @@ def fan_beam(
     origin_detector: float,
     views: int | None = None,
     detectors: int | None = None,
-    start: float = 0.0,
-    arc: float = 2.0 * math.pi,
+    start: float | None = None,
+    arc: float | None = None,
     angles: Path | None = None,
     key: str | None = None,
-    angle_unit: Literal["deg", "rad"] = "deg",
+    angle_unit: Literal["deg", "rad"] | None = None,
     turn: Turn = "counterclockwise",
     detector_offset: float = 0.0,
     centre_shift: float = 0.0,
     tilt: float = 0.0,
 ) -> FanBeam:
-    """Return a flat fan beam: as for :func:`parallel_beam`, with the source's and the detector's distance [unit]."""
+    """Return a flat fan beam: as for :func:`parallel_beam`, with the source's and the detector's distance [unit].
+
+    The views divide a full turn unless an arc is given.
+    """
     count, pixels = _counts(shape, views, detectors, angles)
-    at = _angles(count, start, arc, angles, key, angle_unit, turn)
+    at = _angles(count, start, arc, 2.0 * math.pi, angles, key, angle_unit, turn)
     return FanBeam(at, _pixels(pixels), pitch, source_origin, origin_detector, detector_offset, centre_shift, tilt)
 
 
@@ -108,17 +111,28 @@ def _pixels(detectors: int | None) -> int:
 
 
 def _angles(
-    count: int | None, start: float, arc: float, path: Path | None, key: str | None, unit: str, turn: Turn
-) -> Array:
+    count: int | None, start: float | None, arc: float | None, whole: float,
+    path: Path | None, key: str | None, unit: str | None, turn: Turn,
+) -> Array:  # fmt: skip
+    """The angles of the views, from a file or equally spaced over an arc, which is ``whole`` unless said."""
     sign = -1.0 if turn == "clockwise" else 1.0
     if path is None:
+        _refuse("there is no file of angles", "name it: angles", key=key, angle_unit=unit)
         assert count is not None
-        return np.asarray(sign * (start + arc * np.arange(count) / count))
-    angles = np.asarray(load_array(path, key), dtype=np.float64).reshape(-1)
+        first, span = 0.0 if start is None else start, whole if arc is None else arc
+        return np.asarray(sign * (first + span * np.arange(count) / count))
+    _refuse(f"the angles are those of {path.name}", "leave it out", start=start, arc=arc)
+    angles = check_array(load_array(path, key), "the angles", str(path), zero=True).reshape(-1)
     if count is not None and angles.size != count:
+        found = "is 1 angle" if angles.size == 1 else f"are {angles.size} angles"
         raise InputError(
-            f"there are {angles.size} angles in {path.name}, and {count} views",
-            where="geometry",
-            remedy="give one angle per view",
+            f"there {found} in {path.name}, and {count} views", where="geometry", remedy="give one angle per view"
         )
-    return sign * (np.deg2rad(angles) if unit == "deg" else angles)
+    return sign * (angles if unit == "rad" else np.deg2rad(angles))
+
+
+def _refuse(why: str, remedy: str, **given: object) -> None:
+    """Refuse options that would have no effect."""
+    for name, value in given.items():
+        if value is not None:
+            raise InputError(f"'{name}' is given, and {why}", where="geometry", remedy=remedy)

@@ -14,6 +14,9 @@ Settings = Mapping[str, object] | Sequence[Setting]
 def as_settings(settings: Settings) -> list[Setting]:
     """Return settings in the form that the command line gives them."""
     if not isinstance(settings, Mapping):
+        if isinstance(settings, str) or not all(isinstance(setting, Setting) for setting in settings):
+            raise InputError("the settings are no mapping", where="settings",
+                             remedy='give values by name, as in {"views": 30}')  # fmt: skip
         return list(settings)
     texts = {name: setting_text(value) for name, value in settings.items()}
     return [Setting.read(f"problem.{name}={text}", "--set", "problem.") for name, text in texts.items()]

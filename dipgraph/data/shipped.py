@@ -11,6 +11,11 @@ from dipgraph.signatures.errors import InputError
 
 Kind = Literal["recipes", "problems"]
 ENDINGS = (".yaml", ".yml")
+_ASIDE: dict[Kind, str] = {
+    "recipes": "name a recipe first, and this one with --problem",
+    "problems": "a recipe is named first, and --problem says what is solved",
+}
+"""What to do with the name of a file of the other kind."""
 
 
 def shipped_folder(kind: Kind) -> Path:
@@ -37,9 +42,11 @@ def locate(kind: Kind, name: str | Path) -> Path:
         If there is no such file or name.
     """
     single = kind.removesuffix("s")
-    if not isinstance(name, str | Path) or not str(name):
-        given = "is empty" if name == "" else f"is {name!r:.60}"
-        raise InputError(f"the name of the {single} {given}", remedy=f"give a path, or {_list(kind)}")
+    if not isinstance(name, str | Path):
+        built = ", or what dipgraph.Problem(A, y) makes" if kind == "problems" else ""
+        raise InputError(f"the {single} is a {type(name).__name__}", remedy=f"give a path{built}, or {_list(kind)}")
+    if not str(name):
+        raise InputError(f"the name of the {single} is empty", remedy=f"give a path, or {_list(kind)}")
     path, text = Path(name), str(name)
     try:
         path = path.expanduser()
@@ -56,9 +63,12 @@ def locate(kind: Kind, name: str | Path) -> Path:
     known = shipped(kind)
     if text in known:
         return known[text]
+    other: Kind = "problems" if kind == "recipes" else "recipes"
+    if text in shipped(other):
+        raise InputError(f"'{text}' is a {other.removesuffix('s')}, not a {single}", remedy=_ASIDE[kind])
     near = difflib.get_close_matches(text, known, n=1, cutoff=0.6)
     advice = f"did you mean '{near[0]}'?" if near else f"a name, without a path, is {_list(kind)}"
-    if path.suffix in ENDINGS or len(path.parts) > 1:
+    if path.suffix in ENDINGS or "/" in text:
         raise InputError(
             f"there is no {single} file '{text}'", remedy=f"the path is relative to {Path.cwd()}; {_list(kind)}"
         )

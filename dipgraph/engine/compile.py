@@ -22,7 +22,7 @@ from dipgraph.engine.machine import (
     Slots,
     labels,
 )
-from dipgraph.engine.memory import refuse_too_large
+from dipgraph.engine.memory import FEWER, refuse_too_large
 from dipgraph.engine.state import Attributes, Stateful, Stream
 from dipgraph.graph import Body, Loop, Operation, Plan, Training, Value
 from dipgraph.graph.drawing_words import formula
@@ -30,7 +30,7 @@ from dipgraph.graph.sources import Sources
 from dipgraph.language.diagnostics import Faults, Report
 from dipgraph.language.program import Call, Expression, Program
 from dipgraph.signatures.block import Signature
-from dipgraph.signatures.errors import DipgraphError
+from dipgraph.signatures.errors import DipgraphError, InputError
 from dipgraph.signatures.spaces import Network, Number, Switch, Vector
 
 SCORE = "score"
@@ -104,8 +104,13 @@ class _Compiler:
             return made
 
         def make_if_it_fits() -> torch.nn.Module:
-            with torch.device("meta"):
-                shadow = make()
+            try:
+                with torch.device("meta"):
+                    shadow = make()
+            except (RuntimeError, TypeError) as error:
+                if "overflow" not in str(error).lower():
+                    raise
+                raise InputError("its weights are more than can be counted", remedy=FEWER) from error
             refuse_too_large(shadow, inputs, self.setting)
             torch.manual_seed(stream_seed(self.seed, name))
             return make()
@@ -170,8 +175,14 @@ class _Compiler:
             extra["stream"] = self.streams[operation.key] = stream
         if signature.is_class:
             made = self.located(call, lambda: _construct(signature, call.settings, extra))
-            self.blocks[operation.key] = made
-            function = made
+            self.blocks[operation.key] = function = made
+            if hasattr(made, "check"):
+                known = {
+                    argument(signature, port): self.given[value.content]
+                    for port, value in zip(operation.ports, operation.inputs, strict=True)
+                    if value.origin == "given" and value.content in self.given
+                }
+                self.located(call, lambda: made.check(**known))
         else:
             settings = {argument(signature, name): value for name, value in call.settings.items()}
             function = partial(signature.make, **settings) if settings else signature.make

@@ -74,6 +74,14 @@ def whole_text(path: Path) -> str:
         raise StorageError("is not UTF-8", where=str(path)) from None
 
 
+def whole_bytes(path: Path) -> bytes:
+    """What a file holds; raises :class:`StorageError` if it cannot be read."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise StorageError.of(error, path, "read") from None
+
+
 def _settle(folder: Path) -> None:
     """Have the folder itself written to the disk, so that the new name outlives a power cut."""
     handle = os.open(folder, os.O_RDONLY)

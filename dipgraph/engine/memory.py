@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 LOWER = "lower channels or scales, the samples of a batch, a stopper's window, or the problem's size"
 """What to do where memory does not suffice."""
+FEWER = "take fewer channels or scales, or a smaller image"
+"""What to do where a network is too large."""
 
 
 class OutOfMemoryError(DipgraphError):
@@ -120,7 +122,7 @@ def refuse_too_large(shadow: nn.Module, inputs: int, setting: Setting) -> None:
         where = "this GPU" if setting.device.type == "cuda" else "this machine"
         raise InputError(
             f"its weights, gradients and moments take {said_bytes(weights)}{held}, and {where} has {said_bytes(total)}",
-            remedy="take fewer channels or scales, or a smaller image",
+            remedy=FEWER,
         )
 
 

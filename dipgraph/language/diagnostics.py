@@ -73,12 +73,35 @@ class Mark:
 
 @dataclass(frozen=True)
 class Fault:
-    """One fault. Codes that begin with W are warnings: the recipe still runs."""
+    """One fault. Codes that begin with W are warnings: the recipe still runs.
+
+    Parameters
+    ----------
+    code, message, advice
+        As in the message: ``E201``, what is wrong, and what to do about it (empty where that is plain).
+    mark
+        Where it is, as dipgraph counts inside, from 0. `file`, `line` and `column` say it as the message does.
+    """
 
     code: str
     message: str
     mark: Mark
     advice: str = ""
+
+    @property
+    def file(self) -> str:
+        """The file, or the option, that the fault is in: ``recipe.yaml``, ``--set``."""
+        return self.mark.source.name
+
+    @property
+    def line(self) -> int:
+        """The line, counted from 1."""
+        return self.mark.line + 1
+
+    @property
+    def column(self) -> int:
+        """The column, in characters, counted from 1."""
+        return self.mark.column + 1
 
     @property
     def is_warning(self) -> bool:

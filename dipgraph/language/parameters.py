@@ -88,6 +88,7 @@ class Parameters:
         """
         chosen: dict[str, tuple[Node, bool]] = {name: (known.default, False) for name, known in self.declared.items()}
         if preset is not None:
+            preset = str(preset)  # from Python it may be anything
             if (found := self.presets.get(normal(preset))) is None:
                 mark = Mark(Source("--preset", preset), 0, 0, max(1, len(preset)))
                 advice = near(preset, self.presets) or f"there is {listing(self.presets) or 'none'}"

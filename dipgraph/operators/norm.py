@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -113,7 +115,20 @@ def _module(op: LinearOperator) -> Any:
 def _gram(op: LinearOperator, v: Array) -> tuple[Array, Array]:
     """Return Av and A^H A v."""
     forward = op.matvec(v)
-    return forward, op.rmatvec(forward)
+    with adjoint_needed(op):
+        return forward, op.rmatvec(forward)
+
+
+@contextmanager
+def adjoint_needed(op: LinearOperator) -> Iterator[None]:
+    """Within, tell an operator that has no adjoint by name; raises :class:`InputError`."""
+    try:
+        yield
+    except NotImplementedError as error:
+        raise InputError(
+            f"{type(op).__name__} has no adjoint",
+            remedy="give one: pylops.FunctionOperator(forward, adjoint, rows, columns)",
+        ) from error
 
 
 def _collatz_wielandt(op: LinearOperator, tolerance: float) -> Bounds:

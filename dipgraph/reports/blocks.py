@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from dipgraph.blocks import registry
 from dipgraph.data.shipped import shipped
 from dipgraph.language.diagnostics import Report, near
@@ -32,8 +34,14 @@ def _one(signature: Signature) -> str:
         lines += [f"      {port.about}"] if port.about else []
     gives = ", ".join(f"{output.name}: {output.kind}" for output in signature.outputs)
     said = traits(signature)
-    lines += ["", f"  gives {gives}", *([f"  {', '.join(said)}"] if said else []), "", signature.doc]
-    return "\n".join(lines)
+    lines += ["", f"  gives {gives}", *([f"  {', '.join(said)}"] if said else []), "", _rest(signature.doc)]
+    return "\n".join(lines).rstrip()
+
+
+def _rest(doc: str) -> str:
+    """A block's docstring without what stands above it: the first paragraph, and the ports."""
+    _, _, body = doc.partition("\n\n")
+    return re.sub(r"^Parameters\n-+\n.*?(?=^\S[^\n]*\n-{3,}|\Z)", "", body, flags=re.MULTILINE | re.DOTALL).strip()
 
 
 def traits(signature: Signature) -> list[str]:

@@ -81,25 +81,38 @@ def read_ended(where: Path) -> Ended:
     """
     summary = folder.read_summary(where)
     if summary is None:
-        known = (where / folder.RUN).exists()
-        raise InputError("the run has not ended" if known else "holds no run", where=str(where),
-                         remedy=f"end it with: dipgraph resume {where}" if known else "")  # fmt: skip
-    rows = list(csv.reader(io.StringIO(whole_text(where / folder.HISTORY))))
-    heads, values = rows[0], [[float(cell) if cell else math.nan for cell in row] for row in rows[1:]]
-    table = np.array(values, dtype=np.float64).reshape(len(values), len(heads))
+        known = folder.stands(where / folder.RUN)
+        what, remedy = "holds no run", "name the folder of a run"
+        if known:
+            what, remedy = "the run has not ended", f"end it with: dipgraph resume {where}"
+        raise InputError(what, where=str(where), remedy=remedy)
+    heads, table = _table(where / folder.HISTORY)
     columns = {head: table[:, place] for place, head in enumerate(heads) if head != "step"}
     images: dict[str, Image] = {}
     told: dict[str, Any] = {}
     for name in ("reconstruction", "fbp", "reference"):
         path = where / f"{name}.tiff"
         if path.exists() or name == "reconstruction":
-            images[name], told[name] = _image(path)
+            images[name], told[name] = read_image(path)
     about = told["reconstruction"]
     return Ended(where.resolve().name, table[:, 0].astype(np.int64), columns, summary, images,
                  float(about.get("pixel") or 1.0), str(about.get("length") or "pixel"))  # fmt: skip
 
 
-def _image(path: Path) -> tuple[Image, dict[str, Any]]:
+def _table(path: Path) -> tuple[list[str], NDArray[np.float64]]:
+    """The headings and values of a history; NaN where nothing was measured."""
+    rows = list(csv.reader(io.StringIO(whole_text(path))))
+    try:
+        heads, values = rows[0], [[float(cell) if cell else math.nan for cell in row] for row in rows[1:]]
+        if not {"step", "psnr"} <= set(heads):
+            raise ValueError("no such columns")
+        return heads, np.array(values, dtype=np.float64).reshape(len(values), len(heads))
+    except (IndexError, ValueError):
+        raise StorageError("is no history of a run", where=str(path)) from None
+
+
+def read_image(path: Path) -> tuple[Image, dict[str, Any]]:
+    """An image of a run, in the problem's unit, and what its file says of it; :class:`StorageError` if it is none."""
     try:
         with tifffile.TiffFile(path) as file:
             image = file.asarray().astype(np.float32)

@@ -22,6 +22,7 @@ import dipgraph
 from dipgraph.data.problem import Problem
 from dipgraph.engine.files import StorageError, clear_parts, whole_text, write_whole
 from dipgraph.engine.run import Result
+from dipgraph.reports.shape import SUMMARY_SHAPE, misfit
 from dipgraph.signatures.errors import DipgraphError, InputError
 
 RUN, RECIPE, PROBLEM, CITATIONS = "run.json", "recipe.yaml", "problem.yaml", "citations.bib"
@@ -54,7 +55,12 @@ def choose(
         If it holds a run already, or other files, or an input under a name that the run writes; if it is a file.
     """
     folder = Path(out) if out is not None else Path("runs") / f"{recipe}-{problem}-{time.strftime('%Y%m%d-%H%M%S')}"
-    if folder.is_file():
+    try:
+        is_file = folder.is_file()
+    except OSError as error:  # a name too long, a folder that may not be searched
+        raise InputError(f"cannot look there: {error.strerror}", where=str(folder),
+                         remedy="name another folder with --out") from None  # fmt: skip
+    if is_file:
         raise InputError("the output folder is a file", where=str(folder), remedy="name a folder with --out")
     if any((folder / name).exists() for name in (RUN, SUMMARY)) and not overwrite:
         raise InputError("the folder holds a run already", where=str(folder),
@@ -214,18 +220,30 @@ def image_files(stem: str, image: np.ndarray[Any, Any], problem: Problem) -> dic
 
 def read_summary(folder: Path) -> dict[str, Any] | None:
     """The summary of a run that has ended or was interrupted; none of one that was killed."""
-    if not (folder / SUMMARY).exists():
+    if not stands(folder / SUMMARY):
         return None
-    found: dict[str, Any] = read_json(folder / SUMMARY)
+    found: dict[str, Any] = read_json(folder / SUMMARY, SUMMARY_SHAPE)
     return found
 
 
-def read_json(path: Path) -> Any:
-    """What a JSON file of a run holds; raises :class:`InputError` where it is none."""
+def stands(path: Path) -> bool:
+    """Whether there is such a file; raises :class:`StorageError` where that cannot be seen."""
     try:
-        return json.loads(whole_text(path))
-    except ValueError:
+        return path.is_file()
+    except OSError as error:
+        raise StorageError.of(error, path, "look there") from None
+
+
+def read_json(path: Path, shape: Mapping[str, Any]) -> Any:
+    """What a JSON file of a run holds; raises :class:`InputError` where it is none, or has another shape."""
+    try:
+        found = json.loads(whole_text(path))
+    except (ValueError, RecursionError):
         raise InputError("is no JSON", where=str(path), remedy="it was changed since the run wrote it") from None
+    if said := misfit(found, shape):
+        raise InputError(f"is not what a run writes: {said}", where=str(path),
+                         remedy="it was changed since the run wrote it")  # fmt: skip
+    return found
 
 
 def json_text(content: Any) -> str:

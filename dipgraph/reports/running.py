@@ -10,7 +10,6 @@ from typing import Any
 
 import click
 import numpy as np
-import tifffile
 import torch
 from rich.console import Console
 
@@ -18,7 +17,7 @@ from dipgraph.blocks import registry
 from dipgraph.data.problem_file import load_problem, read_problem
 from dipgraph.data.shipped import load_recipe, locate
 from dipgraph.engine.checkpoint import Checkpoints
-from dipgraph.engine.files import whole_text, write_whole
+from dipgraph.engine.files import whole_bytes, whole_text, write_whole
 from dipgraph.engine.run import Options, Outcome, Run
 from dipgraph.engine.schedule import Schedule
 from dipgraph.language import Program, Recipe, settle_recipe
@@ -26,12 +25,14 @@ from dipgraph.language.document import read
 from dipgraph.language.recipe import load
 from dipgraph.language.resolve import resolved_text
 from dipgraph.reports import folder, provenance
+from dipgraph.reports.ended import read_image
 from dipgraph.reports.folder import CHECKPOINTS, CITATIONS, HISTORY, PROBLEM, RECIPE, RUN
 from dipgraph.reports.interrupting import Interrupts
 from dipgraph.reports.job import Job, View
 from dipgraph.reports.lock import locked
 from dipgraph.reports.progress import Bars
 from dipgraph.reports.settings import split
+from dipgraph.reports.shape import RUN_SHAPE
 from dipgraph.signatures.errors import InputError
 
 AGAIN = "# to run again: "
@@ -140,9 +141,9 @@ def rerun_and_report(where: Path, *, quiet: bool) -> int:
             if run.steps >= summary["iterations"] and summary["outcome"] in ("interrupted", "diverged"):
                 break
     result = run.result()
-    image = tifffile.imread(where / "reconstruction.tiff")
+    image, _ = read_image(where / "reconstruction.tiff")
     is_same = image.shape == result.image.shape and image.tobytes() == result.image.tobytes()
-    history = result.record.text() == (where / HISTORY).read_bytes().decode()
+    history = result.record.text().encode() == whole_bytes(where / HISTORY)
     if is_same and history:
         click.echo(f"{where}: the same again, bit for bit: the image and the {run.steps} steps of its history")
         return 0
@@ -166,9 +167,9 @@ def rerun_and_report(where: Path, *, quiet: bool) -> int:
 
 def _told(where: Path) -> dict[str, Any]:
     """What the folder says of its run."""
-    if not (where / RUN).is_file():
+    if not folder.stands(where / RUN):
         raise InputError("holds no run", where=str(where), remedy=f"name the folder of a run, which holds {RUN}")
-    told: dict[str, Any] = folder.read_json(where / RUN)
+    told: dict[str, Any] = folder.read_json(where / RUN, RUN_SHAPE)
     return told
 
 
@@ -180,7 +181,7 @@ def _again(where: Path, told: dict[str, Any]) -> tuple[Recipe, Program, Run, dic
     program = settle_recipe(recipe, registry())
     problem = read_problem(read(where / PROBLEM), where.resolve(), told["problem"]["name"]).load()
     asked = dict(told["options"])
-    options = Options(**(asked | {"dtype": getattr(torch, asked["dtype"])}))
+    options = Options(**(asked | {"dtype": getattr(torch, asked["dtype"], asked["dtype"])}))
     return recipe, program, Run(program, problem, options), texts
 
 

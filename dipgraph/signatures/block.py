@@ -134,6 +134,10 @@ def block(
     """
 
     def declare(thing: T) -> T:
+        there = REGISTRY.get(name)
+        if there is not None and there.make.__module__ != thing.__module__:
+            # A cell that is run again, or a module that is reloaded, may declare its own block anew.
+            raise TypeError(f"block {name} is declared by {there.make.__module__} already, and by {thing.__module__}")
         signature = read_signature(name, thing, resets=resets, differentiable=differentiable)
         unknown = {field for _, field, *_ in Formatter().parse(score) if field and signature.port(field) is None}
         if unknown:

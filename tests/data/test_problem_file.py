@@ -217,6 +217,10 @@ def test_own_data_with_angles_from_a_file(tmp_path: Path) -> None:
         ({"sinogram": np.full((5, 12), np.nan)}, "60 values that are NaN"),
         ({"sinogram": np.ones(5)}, "a sinogram has two axes"),
         ({"sinogram": np.zeros((5, 12))}, "every value of the data is 0"),
+        ({"sinogram": np.ones((1, 5, 12))}, r"shape \(1, 5, 12\)(.|\n)*give one slice of the scan"),
+        ({"angles": np.array(["0", "30", "60", "90", "x"])}, "the angles holds <U2, not numbers"),
+        ({"angles": np.arange(5) * 1j}, "the angles is complex"),
+        ({"angles": np.array([0.0, 30, np.nan, 90, 120])}, r"the angles has 1 value that is NaN or infinite.*\(2\)"),
         ({"image": np.ones((12, 16))}, "does not fit a grid of 8 x 8"),
         ({"image": np.zeros((16, 16))}, "is 0"),
     ],
@@ -224,6 +228,56 @@ def test_own_data_with_angles_from_a_file(tmp_path: Path) -> None:
 def test_own_data_that_do_not_fit(tmp_path: Path, changes: dict[str, object], message: str) -> None:
     with pytest.raises(Faults, match=message):
         load(OWN, scan=write_own(tmp_path / "scan.npz", **changes))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("key: angles}", "key: angles, arc: 180 deg}", "'arc' is given, and the angles are those of scan.npz"),
+        ("key: angles}", "key: angles, start: 0 rad}", "'start' is given, and the angles are those of scan.npz"),
+        ("angles: scan, key: angles}", "key: angles}", "'key' is given, and there is no file of angles"),
+        ("angles: scan, key: angles}", "angle_unit: rad}", "'angle_unit' is given, and there is no file of angles"),
+    ],
+)
+def test_options_without_effect_are_refused(tmp_path: Path, old: str, new: str, message: str) -> None:
+    with pytest.raises(Faults, match=message):
+        load(OWN.replace(old, new), scan=write_own(tmp_path / "scan.npz"))
+
+
+def test_a_single_detector_pixel_has_no_formula_and_is_solved_without(tmp_path: Path) -> None:
+    path = write_own(tmp_path / "scan.npz", views=12, sinogram=np.ones((12, 1)))
+    text = OWN.replace("pitch: 1 mm", "pitch: 12 mm")
+    assert load(text, scan=path).fbp is None
+    with pytest.raises(Faults, match="filtered back projection does not apply"):
+        load(text.replace("{array: {path: scan, key: image}}", "{fbp: {}}"), scan=path)
+
+
+def test_paths_that_cannot_be_looked_at_are_told_at_their_place() -> None:
+    text = OWN.replace("params: {scan: {file: required}}\n", "")
+    for path, told in (("a" * 5000, "too long"), ("~nobody_of_this_name/a.npz", "home")):
+        with pytest.raises(Faults, match=told) as caught:
+            load(text.replace("scan,", f"{path},"))
+        assert [(fault.code, fault.line) for fault in caught.value.faults] == [("E707", line) for line in (2, 3, 5)]
+        with pytest.raises(Faults, match=told):
+            load(OWN, scan=path)
+
+
+def test_a_real_number_for_a_whole_one_is_told_how_to_write_it() -> None:
+    with pytest.raises(Faults, match="write 1000"):
+        load(SMALL.replace("seed: 0}\nimage", "seed: 1e3}\nimage"))
+    with pytest.raises(Faults, match=r"round it: floor\(...\)"):
+        load(SMALL.replace("seed: 0}\nimage", "seed: 3/2}\nimage"))
+
+
+def test_data_times_zero_are_refused_where_it_stands() -> None:
+    assert faults(SMALL.replace("prepare:\n", "prepare:\n  - multiply: {by: 0}\n")) == ["12:5 E707"]
+
+
+def test_hashes_by_a_path_relative_to_the_file_are_checked(tmp_path: Path) -> None:
+    write_own(tmp_path / "scan.npz")
+    text = OWN.replace("params: {scan: {file: required}}\n", "").replace("scan,", "scan.npz,")
+    with pytest.raises(Faults, match="E708 the file has changed"):
+        load(text + "files: {scan.npz: 0123}\n", tmp_path)
 
 
 def test_paths_in_a_file_are_relative_to_it_and_settings_to_the_working_directory(

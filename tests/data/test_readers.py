@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 import tifffile
 from PIL import Image
 from scipy.io import savemat
+from scipy.sparse import csc_matrix
 
 from dipgraph.data.readers import load_array, read_array, read_exchange, read_htc2022
 from dipgraph.signatures.errors import InputError
@@ -86,8 +88,85 @@ def test_absent_files_folders_and_unknown_endings(tmp_path: Path) -> None:
 
 def test_pickles_are_not_opened(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
-    with pytest.raises(InputError, match="cannot read the file"):
-        load_array(tmp_path / "a.npy")
+    np.savez(tmp_path / "a.npz", a=np.array([{"a": 1}], dtype=object))
+    (tmp_path / "b.npy").write_bytes(b"no NumPy file at all")
+    for name in ("a.npy", "a.npz", "b.npy"):
+        with pytest.raises(InputError, match="not unpickled") as caught:
+            load_array(tmp_path / name)
+        assert "allow_pickle" not in str(caught.value)
+
+
+@pytest.mark.parametrize("ending", [".npy", ".tif", ".csv", ".txt"])
+def test_a_key_for_an_array_without_a_name_is_refused(tmp_path: Path, ending: str) -> None:
+    path = write(tmp_path / f"a{ending}")
+    with pytest.raises(InputError, match="a key is given, 'image'") as caught:
+        load_array(path, "image")
+    assert "leave the key out" in caught.value.remedy
+    with pytest.raises(InputError, match="a key is given, 'white'"):
+        read_array(path, white_key="white")
+
+
+def test_links_of_hdf5_name_their_arrays(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.h5")
+    with h5py.File(path, "a") as file:
+        file["soft"] = h5py.SoftLink("/group/image")
+        file["far"] = h5py.ExternalLink("b.h5", "/group/image")
+        file["dangling"] = h5py.SoftLink("/nowhere")
+        file["nothing"] = h5py.Empty("f")
+    write(tmp_path / "b.h5", 2 * VALUES)
+    np.testing.assert_allclose(load_array(path, "/soft"), VALUES)
+    np.testing.assert_allclose(load_array(path, "far"), 2 * VALUES)
+    np.testing.assert_allclose(load_array(path, "/group/image/"), VALUES)
+    for key, told in (("dangling", "no array"), ("group", "no array"), ("nothing", "is empty")):
+        with pytest.raises(InputError, match=told):
+            load_array(path, key)
+
+
+def test_sparse_matrices_of_matlab_are_read(tmp_path: Path) -> None:
+    savemat(tmp_path / "a.mat", {"image": csc_matrix(VALUES)})
+    np.testing.assert_allclose(load_array(tmp_path / "a.mat"), VALUES)
+
+
+def test_text_of_spreadsheets_is_read(tmp_path: Path) -> None:
+    rows = [";".join(f"{value:g}" for value in row) for row in VALUES]
+    (tmp_path / "a.csv").write_text("# a; b; c; d\n" + "\r\n".join(rows) + "\n", encoding="utf-8-sig")
+    np.testing.assert_allclose(load_array(tmp_path / "a.csv"), VALUES, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "text", ["a,b\n1,2\n", "1,2\n3\n", "1,2,\n3,4,\n", "1,5;2,5\n", "", "\n \n"],
+    ids=["headings", "ragged", "trailing comma", "decimal comma", "empty", "blank"],
+)  # fmt: skip
+@pytest.mark.filterwarnings("error")
+def test_text_that_is_no_table_of_numbers_is_one_clear_error(tmp_path: Path, text: str) -> None:
+    (tmp_path / "a.csv").write_text(text)
+    with pytest.raises(InputError) as caught:
+        load_array(tmp_path / "a.csv")
+    assert ("one row a line" in caught.value.remedy) == bool(text.strip())
+
+
+def test_what_is_no_plain_file_is_said(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.npy")
+    for path, told in (
+        (tmp_path / "a.npy", "a device or a pipe"), (tmp_path / ("a" * 5000 + ".npy"), "too long"),
+        (tmp_path / "a\0.npy", "null"),
+    ):  # fmt: skip
+        with pytest.raises(InputError, match=told):
+            load_array(path)
+
+
+@pytest.mark.parametrize("kind", ["M8[s]", "m8[s]", "S3", "U3", "complex64", "V4"])
+def test_what_is_no_real_number_is_refused(tmp_path: Path, kind: str) -> None:
+    np.save(tmp_path / "a.npy", np.ones((3, 4)).astype(kind) if kind != "V4" else np.zeros((3, 4), kind))
+    with pytest.raises(InputError, match="complex" if kind == "complex64" else "not numbers"):
+        read_array(tmp_path / "a.npy")
+
+
+@pytest.mark.parametrize("kind", ["?", "u1", ">i2", "i8", "f2", ">f4", "f8", "longdouble"])
+def test_real_numbers_of_any_width_and_order_are_read(tmp_path: Path, kind: str) -> None:
+    values = np.asfortranarray((np.arange(12).reshape(3, 4) % 2).astype(kind))
+    np.save(tmp_path / "a.npy", values)
+    np.testing.assert_array_equal(read_array(tmp_path / "a.npy").data, np.arange(12).reshape(3, 4) % 2)
 
 
 @pytest.mark.parametrize(
@@ -194,3 +273,12 @@ def test_exchange_without_angles_spreads_them_over_half_a_turn(tmp_path: Path) -
 def test_exchange_says_what_is_wrong(tmp_path: Path, changes: dict[str, Any], slice: int, message: str) -> None:
     with pytest.raises(InputError, match=message):
         read_exchange(exchange(tmp_path / "a.h5", **changes), slice)
+
+
+@pytest.mark.parametrize("read", [load_array, read_exchange, read_htc2022])
+def test_a_file_that_may_not_be_read_says_so(read: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(tmp_path / "a.npy")
+    monkeypatch.setattr(os, "access", lambda *_: False)  # root may read anything
+    with pytest.raises(InputError, match="Permission denied") as caught:
+        read(path)
+    assert "complete" not in caught.value.remedy

@@ -9,6 +9,7 @@ import pytest
 from dipgraph.data.problem import Problem
 from dipgraph.engine.memory import OutOfMemoryError
 from dipgraph.language import Faults
+from tests.command_line import call
 from tests.engine.small import SIDE, finish, problem, start
 
 POISSON = """recipe: 1
@@ -72,6 +73,22 @@ steps:
 track: x
 returns: {image: x}
 """
+
+
+def test_more_subsets_than_views_are_refused_before_the_run() -> None:
+    told = call("check", "subset_sgd", "--problem", "walnut_phantom", "--set", "subsets=31", "--set",
+                "problem.size=32", code=2)  # fmt: skip
+    assert "31 subsets of 30 views: some would be empty" in told
+    assert "use at most 30" in told
+    call("check", "subset_sgd", "--problem", "walnut_phantom", "--set", "subsets=30", "--set", "problem.size=32")
+
+
+@pytest.mark.parametrize("channels", [10**6, 10**12, 10**30])
+def test_a_network_of_any_size_beyond_the_machine_is_refused(channels: int) -> None:
+    told = call("check", "vanilla", "--problem", "walnut_phantom", "--set", f"channels={channels}", "--set",
+                "problem.size=32", code=2)  # fmt: skip
+    assert "vanilla.yaml:" in told
+    assert "take fewer channels or scales" in told
 
 
 def test_an_image_too_small_for_a_network_is_refused_before_the_run() -> None:

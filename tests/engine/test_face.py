@@ -6,6 +6,7 @@ import os
 from typing import Any
 
 import numpy as np
+import pylops
 import pytest
 import torch
 
@@ -48,9 +49,9 @@ def test_settings_are_a_mapping_of_names() -> None:
 
 
 def test_a_recipe_and_a_problem_have_names() -> None:
-    with pytest.raises(DipgraphError, match="the name of the recipe is None"):
+    with pytest.raises(DipgraphError, match="the recipe is a NoneType"):
         check(None)  # type: ignore[arg-type]
-    with pytest.raises(DipgraphError, match="the name of the problem is None"):
+    with pytest.raises(DipgraphError, match="the problem is a NoneType"):
         run("vanilla", None)  # type: ignore[arg-type]
 
 
@@ -85,3 +86,32 @@ def test_between_steps_gradients_are_the_callers_affair() -> None:
     for _ in dipgraph.iterate("vanilla", "denoise", settings=settings):
         assert torch.is_grad_enabled()
     assert torch.is_grad_enabled()
+
+
+def test_faults_say_their_place_as_their_message_does(tmp_path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(
+        "recipe: 1\nsteps:\n  - x: ftb(y)\n  - repeat: {cuont: 3, steps: [u: x]}\ntrack: u\nreturns: {image: v}\n"
+    )
+    faults = check(path, settings={"rate": 1})
+    assert len(faults) > 2
+    for fault in faults:
+        assert str(fault).startswith(f"{fault.file}:{fault.line}:{fault.column}: {fault.code} ")
+    fault = next(fault for fault in faults if fault.code == "E201")
+    assert fault.file == str(path)
+    assert path.read_text().splitlines()[fault.line - 1][fault.column - 1 :].startswith("ftb")
+    assert next(fault for fault in faults if fault.code == "E205").file == "--set"
+
+
+def test_arrays_and_operators_in_place_of_a_problem_are_told_what_is_wanted() -> None:
+    for wrong in (np.ones((8, 8)), pylops.Identity(64)):
+        with pytest.raises(DipgraphError, match=r"the problem is a(.|\n)*dipgraph.Problem\(A, y\)"):
+            run("vanilla", wrong)  # type: ignore[arg-type]
+
+
+def test_presets_and_settings_of_the_wrong_kind_are_refused() -> None:
+    with pytest.raises(DipgraphError, match="no preset '3'"):
+        run("vanilla", preset=3)  # type: ignore[arg-type]
+    for wrong in ("views=3", ["views=3"]):
+        with pytest.raises(DipgraphError, match="the settings are no mapping"):
+            dipgraph.load_problem("walnut_phantom", wrong)  # type: ignore[arg-type]

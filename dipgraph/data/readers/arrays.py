@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from stat import S_ISDIR, S_ISREG
 from typing import Any, NoReturn
 
 import numpy as np
@@ -23,7 +26,8 @@ def load_array(path: Path, key: str | None = None) -> AnyArray:
         ``.npy``, ``.npz``, ``.mat`` (to version 7.2 by SciPy, 7.3 as HDF5), ``.h5``/``.hdf5``/``.nxs``, ``.tif``/
         ``.tiff``, ``.csv``/``.txt``, ``.png`` and other grey images.
     key
-        The array's name in a file that holds several; may be left out where there is only one.
+        The array's name in a file that holds several, in HDF5 its path or that of a link; may be left out where there
+        is only one. Files whose arrays have no names take none.
 
     Raises
     ------
@@ -38,6 +42,12 @@ def load_array(path: Path, key: str | None = None) -> AnyArray:
             where=str(path),
             remedy=f"known are {', '.join(FORMATS)}",
         )
+    if key is not None and read not in NAMED:
+        raise InputError(
+            f"a key is given, '{key}', and a file that ends in '{path.suffix}' holds one array without a name",
+            where=str(path),
+            remedy="leave the key out, or give a file that holds several: .npz, .mat, .h5",
+        )
     try:
         return read(path, key)
     except InputError:
@@ -48,10 +58,19 @@ def load_array(path: Path, key: str | None = None) -> AnyArray:
 
 def require_file(path: Path) -> Path:
     """Return the path, or say that there is no such file."""
-    if not path.is_file():
-        what = "it is a folder" if path.is_dir() else "there is no such file"
-        raise InputError(f"cannot read the data: {what}", where=str(path), remedy="check the path")
-    return path
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        what = "there is no such file"
+    except (OSError, ValueError) as error:  # a name too long, a folder that may not be searched, a NUL in the name
+        what = getattr(error, "strerror", None) or str(error)
+    else:
+        if S_ISREG(mode) and os.access(path, os.R_OK):
+            return path
+        what = (
+            "Permission denied" if S_ISREG(mode) else "it is a folder" if S_ISDIR(mode) else "it is a device or a pipe"
+        )
+    raise InputError(f"cannot read the data: {what}", where=str(path), remedy="check the path")
 
 
 def refuse(path: Path, error: BaseException) -> NoReturn:
@@ -74,12 +93,28 @@ def pick(names: list[str], key: str | None, path: Path) -> str:
     return names[0]
 
 
+@contextmanager
+def _numbers_alone(path: Path) -> Iterator[None]:
+    """Where NumPy advises to unpickle, say that such a file is not read."""
+    try:
+        yield
+    except ValueError as error:
+        if "allow_pickle" not in str(error):
+            raise
+        raise InputError(
+            "the file holds Python objects, or is no NumPy file: it is not unpickled, which could run any code",
+            where=str(path),
+            remedy="save an array of numbers: numpy.save(path, array.astype(float))",
+        ) from error
+
+
 def _npy(path: Path, key: str | None) -> AnyArray:
-    return np.asarray(np.load(path, allow_pickle=False))
+    with _numbers_alone(path):
+        return np.asarray(np.load(path, allow_pickle=False))
 
 
 def _npz(path: Path, key: str | None) -> AnyArray:
-    with np.load(path, allow_pickle=False) as file:
+    with _numbers_alone(path), np.load(path, allow_pickle=False) as file:
         return np.asarray(file[pick(sorted(file.files), key, path)])
 
 
@@ -90,7 +125,8 @@ def _matlab(path: Path, key: str | None) -> AnyArray:
         if file.read(8) == b"\x89HDF\r\n\x1a\n" or b"MATLAB 7.3" in file.read(64):
             return _hdf5(path, key).T
     held = {name: value for name, value in loadmat(path).items() if not name.startswith("__")}
-    return np.asarray(held[pick(sorted(held), key, path)])
+    found = held[pick(sorted(held), key, path)]
+    return np.asarray(found.toarray() if hasattr(found, "toarray") else found)
 
 
 def _hdf5(path: Path, key: str | None) -> AnyArray:
@@ -99,7 +135,12 @@ def _hdf5(path: Path, key: str | None) -> AnyArray:
     with h5py.File(path, "r") as file:
         names: list[str] = []
         file.visititems(lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None)
-        return np.asarray(file[pick(sorted(names), key.strip("/") if key else None, path)])
+        # Links are not visited, and NeXus files name their data by them.
+        linked = file.get(key) if key else None
+        found = linked if isinstance(linked, h5py.Dataset) else file[pick(sorted(names), key, path)]
+        if found.shape is None:
+            raise InputError(f"the array '{found.name}' is empty", where=str(path))
+        return np.asarray(found)
 
 
 def _tiff(path: Path, key: str | None) -> AnyArray:
@@ -109,8 +150,20 @@ def _tiff(path: Path, key: str | None) -> AnyArray:
 
 
 def _text(path: Path, key: str | None) -> AnyArray:
-    comma = "," in path.read_text(encoding="utf-8", errors="replace")[:2000]
-    return np.loadtxt(path, delimiter="," if comma else None, ndmin=1, encoding="utf-8")
+    text = path.read_text(encoding="utf-8-sig")  # spreadsheets put a byte order mark before UTF-8
+    if not text.strip():
+        raise InputError("the file holds no numbers", where=str(path), remedy="is it the right file?")
+    head = text[:2000]
+    separator = next((mark for mark in ";," if mark in head), None)
+    try:
+        return np.loadtxt(text.splitlines(), delimiter=separator, ndmin=1)
+    except ValueError as error:
+        raise InputError(
+            f"cannot read the file: {error}",
+            where=str(path),
+            remedy="one row a line, as many numbers in each, with a decimal point, separated by commas, semicolons or "
+            "blanks; a line of headings begins with #",
+        ) from error
 
 
 def _picture(path: Path, key: str | None) -> AnyArray:
@@ -144,3 +197,5 @@ FORMATS: dict[str, Callable[[Path, str | None], AnyArray]] = {
     ".bmp": _picture,
 }
 """Readers by the file's ending."""
+NAMED = (_npz, _matlab, _hdf5)
+"""Those of files whose arrays have names."""
