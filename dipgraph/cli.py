@@ -119,6 +119,7 @@ def main() -> None:
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of every random stream.")
 @click.option("--threads", type=click.IntRange(min=1), help="CPU threads, up to the cores there are [default: all].")
 @click.option("--run-on", is_flag=True, help="Run every loop to its count; note where it would have stopped.")
+@click.option("--stop-at", type=click.IntRange(min=1), metavar="STEP", help="End with the iteration that reaches STEP.")
 @click.option("--checkpoint-every", default="30s", show_default=True, metavar="STEPS|TIME",
               help="Save the run's state: 500 (steps), 30s, 5min, 2h, or never.")  # fmt: skip
 @QUIET
@@ -161,6 +162,22 @@ def rerun(folder: Path, **options: Any) -> None:
     from dipgraph.reports.running import rerun_and_report
 
     sys.exit(rerun_and_report(folder, **options))
+
+
+@main.command()
+@click.argument("folder", metavar="RUN", type=click.Path(path_type=Path))
+@click.option("--out", "-o", type=Named(), help="Folder for the results [default: RUN-refit].")
+@click.option("--overwrite", is_flag=True, help="Write to a folder that holds a run already.")
+@QUIET
+@JSON_LINES
+@TENSORBOARD
+@guarded
+def refit(folder: Path, quiet: bool, json_lines: bool, tensorboard: bool, **options: Any) -> None:
+    """Run once more what the folder RUN holds, nothing held out, up to the step that its image is from."""
+    from dipgraph.reports.job import View
+    from dipgraph.reports.refitting import refit_and_report
+
+    sys.exit(refit_and_report(folder, view=View(quiet, json_lines, tensorboard), **options))
 
 
 @main.command()

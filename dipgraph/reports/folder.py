@@ -22,7 +22,7 @@ import dipgraph
 from dipgraph.data.problem import Problem
 from dipgraph.engine.files import StorageError, clear_parts, whole_text, write_whole
 from dipgraph.engine.run import Result
-from dipgraph.reports.shape import SUMMARY_SHAPE, misfit
+from dipgraph.reports.shape import RUN_SHAPE, SUMMARY_SHAPE, misfit
 from dipgraph.signatures.errors import DipgraphError, InputError
 
 RUN, RECIPE, PROBLEM, CITATIONS = "run.json", "recipe.yaml", "problem.yaml", "citations.bib"
@@ -232,6 +232,12 @@ def stands(path: Path) -> bool:
         return path.is_file()
     except OSError as error:
         raise StorageError.of(error, path, "look there") from None
+
+
+def read_run(folder: Path) -> dict[str, Any]:
+    """What a folder says of its run."""
+    found: dict[str, Any] = read_json(folder / RUN, RUN_SHAPE)
+    return found
 
 
 def read_json(path: Path, shape: Mapping[str, Any]) -> Any:

@@ -171,7 +171,7 @@ class Job:
     def note(self, fault: DivergedError) -> None:
         """Note in the folder that the run diverged, where there is no image and so no summary to say it."""
         try:
-            told = folder.read_json(self.where / folder.RUN) | {"diverged": fault.what}
+            told = folder.read_run(self.where) | {"diverged": fault.what}
             write_whole(self.where / folder.RUN, folder.json_text(told))
         except DipgraphError as error:
             click.echo(f"warning: {error}", err=True)

@@ -107,7 +107,7 @@ def settled_options(options: Options, device: torch.device) -> dict[str, Any]:
     """What a run with these options is asked for on the device."""
     return {
         "device": str(device), "seed": options.seed, "threads": options.threads or torch.get_num_threads(),
-        "run_on": options.run_on, "dtype": str(options.dtype).removeprefix("torch."),
+        "run_on": options.run_on, "dtype": str(options.dtype).removeprefix("torch."), "stop_at": options.stop_at,
     }  # fmt: skip
 
 

@@ -14,6 +14,7 @@ import torch
 from rich.console import Console
 
 from dipgraph.blocks import registry
+from dipgraph.data.problem import Problem
 from dipgraph.data.problem_file import load_problem, read_problem
 from dipgraph.data.shipped import load_recipe, locate
 from dipgraph.engine.checkpoint import Checkpoints
@@ -32,7 +33,6 @@ from dipgraph.reports.job import Job, View
 from dipgraph.reports.lock import locked
 from dipgraph.reports.progress import Bars
 from dipgraph.reports.settings import split
-from dipgraph.reports.shape import RUN_SHAPE
 from dipgraph.signatures.errors import InputError
 
 AGAIN = "# to run again: "
@@ -51,18 +51,34 @@ def run_and_report(
     seed: int,
     threads: int | None,
     run_on: bool,
+    stop_at: int | None,
     checkpoint_every: str,
     view: View,
 ) -> int:
     """Run, write the folder, print the table; the exit code."""
-    schedule = Schedule.read(checkpoint_every)
     loaded = load_recipe(recipe)
     mine, theirs = split(settings)
     program = settle_recipe(loaded, registry(), preset, mine)
     bound = load_problem(problem, theirs)
     inputs = [Path(loaded.source.name), locate("problems", problem), *(record.path for record in bound.provenance)]
+    options = Options(device, seed, threads, run_on, stop_at=stop_at)
     where = folder.choose(out, loaded.name, bound.name, overwrite=overwrite, inputs=inputs)
-    run = Run(program, bound, Options(device, seed, threads, run_on))
+    return begin_and_report(loaded, program, bound, options, where, checkpoint_every=checkpoint_every, view=view)
+
+
+def begin_and_report(
+    loaded: Recipe,
+    program: Program,
+    bound: Problem,
+    options: Options,
+    where: Path,
+    *,
+    checkpoint_every: str,
+    view: View,
+) -> int:
+    """Run a settled recipe on a problem in a folder that was chosen for it; the exit code."""
+    schedule = Schedule.read(checkpoint_every)
+    run = Run(program, bound, options)
     view.say(f"{loaded.name} on {bound}")
     text = settled_recipe(loaded, program, provenance.options_of(run))
     texts = {RECIPE: text, PROBLEM: bound.resolved_text, CITATIONS: provenance.citations(program)}
@@ -87,19 +103,20 @@ def settled_recipe(recipe: Recipe, program: Program, asked: Mapping[str, Any]) -
     text = resolved_text(recipe.source, recipe.parameters, dict(program.parameters))
     # Below the text, so that each line keeps its number: steps without a name are known by it.
     words = [f"--{name} {asked[name]}" for name in ("device", "seed", "threads")] + ["--run-on"] * asked["run_on"]
+    words += [] if asked["stop_at"] is None else [f"--stop-at {asked['stop_at']}"]
     foot = f"{AGAIN}dipgraph run {RECIPE} --problem {PROBLEM} {' '.join(words)}\n"
     return "".join(line for line in text.splitlines(keepends=True) if not line.startswith(AGAIN)) + foot
 
 
 def resume_and_report(where: Path, *, checkpoint_every: str | None, view: View) -> int:
     """Go on with a run that was interrupted or killed; the exit code."""
-    _told(where)
+    told_of(where)
     with locked(where):
         return _resume(where, checkpoint_every, view)
 
 
 def _resume(where: Path, checkpoint_every: str | None, view: View) -> int:
-    told = _told(where)
+    told = told_of(where)
     outcome = "diverged" if "diverged" in told else (folder.read_summary(where) or {}).get("outcome")
     if Outcome.is_end(outcome):
         raise InputError("the run is complete: there is nothing to go on with", where=str(where))
@@ -107,7 +124,7 @@ def _resume(where: Path, checkpoint_every: str | None, view: View) -> int:
         raise InputError("the run diverged: it would do so again", where=str(where),
                          remedy="run anew with a lower rate, or weights in better proportion")  # fmt: skip
     schedule = Schedule.read(checkpoint_every or told["checkpoint_every"])
-    *_, run, texts = _again(where, told)
+    *_, run, texts = again(where, told)
     checkpoints = Checkpoints(where / CHECKPOINTS, provenance.identity(run, texts))
     found, said = checkpoints.latest()
     for line in said:
@@ -126,12 +143,12 @@ def _resume(where: Path, checkpoint_every: str | None, view: View) -> int:
 
 def rerun_and_report(where: Path, *, quiet: bool) -> int:
     """Run once more what a folder holds, to as many steps, and compare; 0 if every bit of the image is the same."""
-    told = _told(where)
+    told = told_of(where)
     summary = folder.read_summary(where)
     if summary is None:
         raise InputError("the run has not ended: there is nothing to compare with", where=str(where),
                          remedy=f"end it with: dipgraph resume {where}")  # fmt: skip
-    *_, run, texts = _again(where, told)
+    *_, run, texts = again(where, told)
     _check_texts(where, told, texts)
     with Interrupts() as interrupts, Bars(run, Console(stderr=True, quiet=quiet)) as bars:
         for _ in run:
@@ -165,15 +182,14 @@ def rerun_and_report(where: Path, *, quiet: bool) -> int:
     return 0 if is_same else 1
 
 
-def _told(where: Path) -> dict[str, Any]:
+def told_of(where: Path) -> dict[str, Any]:
     """What the folder says of its run."""
     if not folder.stands(where / RUN):
         raise InputError("holds no run", where=str(where), remedy=f"name the folder of a run, which holds {RUN}")
-    told: dict[str, Any] = folder.read_json(where / RUN, RUN_SHAPE)
-    return told
+    return folder.read_run(where)
 
 
-def _again(where: Path, told: dict[str, Any]) -> tuple[Recipe, Program, Run, dict[str, str]]:
+def again(where: Path, told: dict[str, Any]) -> tuple[Recipe, Program, Run, dict[str, str]]:
     """The run that a folder holds, at its beginning, and the texts that it is made of."""
     provenance.check_inputs(told["inputs"])
     texts = {name: whole_text(where / name) for name in (RECIPE, PROBLEM)}

@@ -76,7 +76,7 @@ class Cell:
 
     def divergence(self) -> str | None:
         """Why it diverged, if it did: its summary says so, or ``run.json`` where it had no image yet."""
-        told = folder.read_json(self.where / RUN)
+        told = folder.read_run(self.where)
         summary = folder.read_summary(self.where) or {}
         if summary.get("outcome") == "diverged":
             return str(summary.get("reason") or "")
@@ -121,7 +121,7 @@ def check_folders(cells: Sequence[Cell]) -> None:
 
 def _recorded(where: Path) -> dict[str, str]:
     """The identity of the run in a folder."""
-    told = folder.read_json(where / RUN)
+    told = folder.read_run(where)
     texts = {name: whole_text(where / name) for name in (RECIPE, PROBLEM)}
     try:
         return provenance.identity_of(texts, told["options"], told["versions"], told["machine"]["device"])

@@ -122,7 +122,7 @@ def _markdown(headings: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
 
 def origin_text(cells: Sequence[Cell], rows: Sequence[Row]) -> str:
     """When, with what and on which machine the runs were made, and how the scores are taken; a line."""
-    told = [folder.read_json(row.folder / folder.RUN) for row in rows if row.is_whole]
+    told = [folder.read_run(row.folder) for row in rows if row.is_whole]
     parts: list[str] = []
     if told:
         days = sorted({str(each.get("began"))[:10] for each in told})
