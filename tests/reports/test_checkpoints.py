@@ -156,7 +156,7 @@ def test_a_changed_input_is_refused_by_name(tmp_path, monkeypatch):
     (tmp_path / "y.npy").write_bytes(before[:-1] + bytes([before[-1] ^ 1]))
     for command in ("resume", "rerun"):
         if command == "rerun":
-            (out / "summary.json").write_text("{}")
+            (out / "summary.json").write_text('{"iterations": 4, "outcome": "completed", "scale": 1.0}')
         said = call(command, str(out), code=2)
         assert f"{tmp_path / 'y.npy'} has changed" in said
     (tmp_path / "y.npy").write_bytes(before)
