@@ -11,7 +11,7 @@ import torch
 
 from dipgraph.engine.bounds import Demands, guard
 from dipgraph.engine.functions import FUNCTIONS
-from dipgraph.engine.machine import Calls, CompiledLoop, CompiledTraining, Machine, Made, Plain, Slots
+from dipgraph.engine.machine import Calls, CompiledLoop, CompiledTraining, Machine, Made, Plain, Reached, Slots
 from dipgraph.engine.memory import refuse_too_large
 from dipgraph.engine.state import Attributes, Stateful, Stream
 from dipgraph.graph import Body, Loop, Operation, Plan, Training, Value
@@ -58,7 +58,7 @@ class _Compiler:
     def machine(self) -> Machine:
         networks = {name: self.network(name, call) for name, call in self.program.networks.items()}
         calls = self.body(self.plan.body)
-        epilogue = self.body(self.plan.epilogue).plain
+        epilogue = [self.returned(operation) for operation in self.plan.epilogue.operations]
         slots: Slots = [None] * self.slot_count
         for value, number in self.slot.items():
             if value.origin == "literal":
@@ -134,6 +134,12 @@ class _Compiler:
             parts.append(Attributes(self.blocks[operation.key]))
         self.made.append(Made(call, self.slots(operation.inputs), outputs, parts))
         return self.made[-1]
+
+    def returned(self, operation: Operation) -> Reached:
+        """An operation of what is returned: it may be asked for before all that it reads is there."""
+        call = self.operation(operation)
+        assert not isinstance(call, CompiledLoop | CompiledTraining), "what is returned is made of expressions"
+        return Reached(call, self.slots(operation.inputs), self.slots(operation.outputs))
 
     def slots(self, values: tuple[Value, ...]) -> list[int]:
         return [self.slot[value] for value in values]

@@ -145,3 +145,31 @@ def test_scores_of_stoppers_are_noted_whether_the_recipe_takes_them_or_not():
     assert [two.record.entries[k].scores["stop.rise.2"] for k in (1, 2, 3)] == [6.0, 5.0, 4.0]
     assert value(two, "s") == 4.0
     assert one.record.text().splitlines()[0] == "step,loss,psnr,stop.rise"
+
+
+def test_what_is_not_reached_yet_is_none_alone():
+    text = """recipe: 1
+steps:
+  - x: fbp(y)
+  - repeat:
+      count: 2
+      carry: {x: x}
+      steps:
+        - x:
+            minimise:
+              count: 2
+              optimiser: {sgd: {rate: 0.1}}
+              loss: [fidelity.l2: {of: A(x), to: y}]
+        - late: A(x)
+        - r: norm(late)
+  - after: grad(x)
+track: x
+returns: {image: "x + 0*x", start: "2*fbp(y)", late: "late + late", back: "adjoint(A)(late)", r: "2*r", g: "0.5*after"}
+"""
+    run = start(text)
+    seen = []
+    for _ in run:
+        found = run.executor.returned()
+        seen.append({name for name, value in found.items() if value is not None})
+    assert seen == [{"start"}, {"start"}, *[{"image", "start", "late", "back", "r"}] * 2]
+    assert all(value is not None for value in run.executor.returned().values())
