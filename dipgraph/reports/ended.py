@@ -51,6 +51,11 @@ class Ended:
     length: str
 
     @property
+    def label(self) -> str:
+        """The name as a figure takes it: it would read a formula between dollars, and hide what begins with ``_``."""
+        return self.name.replace("$", r"\$").replace("_", "\u200a_", self.name.startswith("_"))
+
+    @property
     def terms(self) -> list[str]:
         """Headings of the loss terms."""
         headings = list(self.columns)
@@ -84,22 +89,39 @@ def read_ended(where: Path) -> Ended:
         known = (where / folder.RUN).exists()
         raise InputError("the run has not ended" if known else "holds no run", where=str(where),
                          remedy=f"end it with: dipgraph resume {where}" if known else "")  # fmt: skip
-    rows = list(csv.reader(io.StringIO(whole_text(where / folder.HISTORY))))
-    heads, values = rows[0], [[float(cell) if cell else math.nan for cell in row] for row in rows[1:]]
-    table = np.array(values, dtype=np.float64).reshape(len(values), len(heads))
-    columns = {head: table[:, place] for place, head in enumerate(heads) if head != "step"}
+    steps, columns = _history(where / folder.HISTORY)
     images: dict[str, Image] = {}
     told: dict[str, Any] = {}
     for name in ("reconstruction", "fbp", "reference"):
         path = where / f"{name}.tiff"
         if path.exists() or name == "reconstruction":
-            images[name], told[name] = _image(path)
+            images[name], told[name] = read_image(path)
     about = told["reconstruction"]
-    return Ended(where.resolve().name, table[:, 0].astype(np.int64), columns, summary, images,
+    return Ended(where.resolve().name, steps, columns, summary, images,
                  float(about.get("pixel") or 1.0), str(about.get("length") or "pixel"))  # fmt: skip
 
 
-def _image(path: Path) -> tuple[Image, dict[str, Any]]:
+def _history(path: Path) -> tuple[NDArray[np.int64], dict[str, NDArray[np.float64]]]:
+    """Steps and columns of a history."""
+    try:
+        heads, *rows = csv.reader(io.StringIO(whole_text(path)))
+        values = [[float(cell) if cell else math.nan for cell in row] for row in rows]
+        table = np.array(values, dtype=np.float64).reshape(len(values), len(heads))
+        if heads[:2] != ["step", "loss"] or "psnr" not in heads:
+            raise ValueError("its headings are others")
+    except (ValueError, csv.Error) as error:
+        raise StorageError(f"is no history of a run: {error}", where=str(path)) from None
+    return table[:, 0].astype(np.int64), {head: table[:, place] for place, head in enumerate(heads) if place}
+
+
+def read_image(path: Path) -> tuple[Image, dict[str, Any]]:
+    """An image of a run, and what its file says of it: unit, side of a pixel, and the unit of that.
+
+    Raises
+    ------
+    StorageError
+        If it is missing, cannot be read, or is no image of a run.
+    """
     try:
         with tifffile.TiffFile(path) as file:
             image = file.asarray().astype(np.float32)

@@ -8,7 +8,7 @@ import json
 import re
 import shutil
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,8 @@ RUN, RECIPE, PROBLEM, CITATIONS = "run.json", "recipe.yaml", "problem.yaml", "ci
 HISTORY, SUMMARY, CHECKPOINTS = "history.csv", "summary.json", "checkpoints"
 LOCK = ".lock"
 """Held by the run that is alive; made first, so that a folder with it is a run's."""
+CHANGED = "it was changed since the run wrote it"
+NOUNS = {dict: "mapping", list: "list", str: "text", int: "whole number", float: "number", bool: "switch"}
 IMAGES, FIGURES = ("reconstruction", "fbp", "reference"), ("curves", "images")
 """Names, without their endings, that the run and its figures take: no image of the recipe's own gets them."""
 
@@ -56,9 +58,8 @@ def choose(
     folder = Path(out) if out is not None else Path("runs") / f"{recipe}-{problem}-{time.strftime('%Y%m%d-%H%M%S')}"
     if folder.is_file():
         raise InputError("the output folder is a file", where=str(folder), remedy="name a folder with --out")
-    if any((folder / name).exists() for name in (RUN, SUMMARY)) and not overwrite:
-        raise InputError("the folder holds a run already", where=str(folder),
-                         remedy="name another with --out, say --overwrite, or go on: dipgraph resume")  # fmt: skip
+    if not overwrite:
+        refuse_a_run(folder)
     written = {(folder / name).resolve() for name in (RUN, RECIPE, PROBLEM, CITATIONS, HISTORY, SUMMARY)}
     for path in inputs:
         if path.resolve() in written:
@@ -75,8 +76,15 @@ def choose(
     return folder
 
 
+def refuse_a_run(folder: Path) -> None:
+    """Raise :class:`InputError` if a folder holds a run."""
+    if any((folder / name).exists() for name in (RUN, SUMMARY)):
+        raise InputError("the folder holds a run already", where=str(folder),
+                         remedy="name another with --out, say --overwrite, or go on: dipgraph resume")  # fmt: skip
+
+
 def make(folder: Path) -> None:
-    """Make the folder and try it, before the run begins.
+    """Make the folder and try it, before the run begins; its lock is there afterwards, and tells that it is a run's.
 
     Raises
     ------
@@ -85,9 +93,7 @@ def make(folder: Path) -> None:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / ".write-test"
-        probe.write_bytes(b"")
-        probe.unlink()
+        (folder / LOCK).touch()
     except OSError as error:
         raise InputError(f"cannot write there: {error.strerror}", where=str(folder),
                          remedy="name a folder that you may write to with --out") from None  # fmt: skip
@@ -130,6 +136,10 @@ def write(folder: Path, result: Result, problem: Problem) -> None:
     StorageError
         For the files that cannot be written; the others are.
     """
+    try:
+        (folder / SUMMARY).unlink(missing_ok=True)  # that of an interruption before: it belongs to other results
+    except OSError as error:
+        raise StorageError.of(error, folder / SUMMARY, "remove") from None
     files: dict[str, bytes | str] = {}
     for name, image in zip(IMAGES, (result.image, result.fbp, problem.reference), strict=True):
         if image is not None:
@@ -201,16 +211,52 @@ def read_summary(folder: Path) -> dict[str, Any] | None:
     """The summary of a run that has ended or was interrupted; none of one that was killed."""
     if not (folder / SUMMARY).exists():
         return None
-    found: dict[str, Any] = read_json(folder / SUMMARY)
+    found: dict[str, Any] = read_json(
+        folder / SUMMARY, {"outcome": str, "iterations": int, "scale": float, "files": [str]}
+    )
     return found
 
 
-def read_json(path: Path) -> Any:
-    """What a JSON file of a run holds; raises :class:`InputError` where it is none."""
+def read_json(path: Path, form: Any) -> Any:
+    """What a JSON file of a run holds.
+
+    Parameters
+    ----------
+    path
+        The file.
+    form
+        What has to be there: a mapping of forms by name, a list of the form of its items, or a type.
+
+    Raises
+    ------
+    InputError
+        If it is no JSON, or not of that form: it was changed since.
+    """
     try:
-        return json.loads(whole_text(path))
-    except ValueError:
-        raise InputError("is no JSON", where=str(path), remedy="it was changed since the run wrote it") from None
+        found = json.loads(whole_text(path))
+    except (ValueError, RecursionError):
+        raise InputError("is no JSON", where=str(path), remedy=CHANGED) from None
+    for fault in _faults(found, form, ""):
+        raise InputError(f"is not what a run writes: {fault}", where=str(path), remedy=CHANGED)
+    return found
+
+
+def _faults(found: Any, form: Any, place: str) -> Iterator[str]:
+    """What is not of a form."""
+    kind: Any = form if isinstance(form, type) else type(form)
+    is_kind = isinstance(found, (int, float) if kind is float else kind)
+    if not is_kind or (isinstance(found, bool) and kind is not bool):
+        yield f"{place or 'it'} is no {NOUNS[kind]}"
+        return
+    parts: Any = form if kind is dict and form is not dict else {}
+    for name, inner in parts.items():
+        within = f"{place}.{name}".lstrip(".")
+        if name in found:
+            yield from _faults(found[name], inner, within)
+        else:
+            yield f"{within} is missing"
+    for number, item in enumerate(found if kind is list else ()):
+        yield from _faults(item, form[0], f"{place}[{number}]")
 
 
 def json_text(content: Any) -> str:

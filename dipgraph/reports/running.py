@@ -9,7 +9,6 @@ from typing import Any
 
 import click
 import numpy as np
-import tifffile
 import torch
 from rich.console import Console
 
@@ -25,12 +24,14 @@ from dipgraph.language.document import read
 from dipgraph.language.recipe import load
 from dipgraph.language.resolve import resolved_text
 from dipgraph.reports import folder, provenance
+from dipgraph.reports.ended import read_image
 from dipgraph.reports.folder import CHECKPOINTS, CITATIONS, HISTORY, PROBLEM, RECIPE, RUN
 from dipgraph.reports.interrupting import Interrupts
 from dipgraph.reports.job import Job, View
 from dipgraph.reports.lock import locked
 from dipgraph.reports.progress import Bars
 from dipgraph.reports.settings import split
+from dipgraph.reports.telling import tell
 from dipgraph.signatures.errors import InputError
 
 AGAIN = "# to run again: "
@@ -72,6 +73,8 @@ def run_and_report(
     told = provenance.facts(loaded, program, run, texts, sys.argv, checkpoint_every)
     folder.make(where)
     with locked(where):
+        if not overwrite:
+            folder.refuse_a_run(where)  # another process may have come first
         folder.begin(where, texts | {RUN: folder.json_text(told)})
         checkpoints = Checkpoints(where / CHECKPOINTS, provenance.identity(run, texts))
         return Job(run, where, checkpoints, schedule, view).finish()
@@ -97,7 +100,7 @@ def _resume(where: Path, checkpoint_every: str | None, view: View) -> int:
     checkpoints = Checkpoints(where / CHECKPOINTS, provenance.identity(run, texts))
     found, said = checkpoints.latest()
     for line in said:
-        click.echo(f"warning: {line}", err=True)
+        tell(f"warning: {line}")
     _check_texts(where, told, texts)
     step = 0
     if found is not None:
@@ -127,9 +130,9 @@ def rerun_and_report(where: Path, *, quiet: bool) -> int:
             if run.steps >= summary["iterations"] and summary["outcome"] in ("interrupted", "diverged"):
                 break
     result = run.result()
-    image = tifffile.imread(where / "reconstruction.tiff")
+    image, _ = read_image(where / "reconstruction.tiff")
     is_same = image.shape == result.image.shape and image.tobytes() == result.image.tobytes()
-    history = result.record.text() == (where / HISTORY).read_bytes().decode()
+    history = result.record.text() == whole_text(where / HISTORY)
     if is_same and history:
         click.echo(f"{where}: the same again, bit for bit: the image and the {run.steps} steps of its history")
         return 0
@@ -155,7 +158,7 @@ def _told(where: Path) -> dict[str, Any]:
     """What the folder says of its run."""
     if not (where / RUN).is_file():
         raise InputError("holds no run", where=str(where), remedy=f"name the folder of a run, which holds {RUN}")
-    told: dict[str, Any] = folder.read_json(where / RUN)
+    told: dict[str, Any] = folder.read_json(where / RUN, provenance.FORM)
     return told
 
 
@@ -166,8 +169,8 @@ def _again(where: Path, told: dict[str, Any]) -> tuple[Recipe, Program, Run, dic
     recipe = load(where / RECIPE, told["recipe"]["name"])
     program = settle_recipe(recipe, registry())
     problem = read_problem(read(where / PROBLEM), where.resolve(), told["problem"]["name"]).load()
-    asked = dict(told["options"])
-    options = Options(**(asked | {"dtype": getattr(torch, asked["dtype"])}))
+    asked = {name: told["options"][name] for name in provenance.FORM["options"]}
+    options = Options(**(asked | {"dtype": getattr(torch, asked["dtype"], None)}))
     return recipe, program, Run(program, problem, options), texts
 
 

@@ -50,7 +50,7 @@ def _row(run: Ended) -> list[tuple[str, Image, bool]]:
         if name in run.images and run.images[name].ndim == 2:
             score = run.summary.get({"fbp": "fbp_psnr", "reconstruction": "psnr"}.get(name, ""))
             said = title if score is None else f"{title}, {score:.2f} dB"
-            found.append((f"{run.name}\n{said}" if name == "reconstruction" else said, run.images[name], False))
+            found.append((f"{run.label}\n{said}" if name == "reconstruction" else said, run.images[name], False))
     delivered = run.images["reconstruction"]
     against = next((name for name in ("reference", "fbp") if name in run.images), None)
     if against is not None and delivered.shape == run.images[against].shape:
