@@ -138,7 +138,7 @@ def test_a_run_that_is_interrupted_when_it_has_diverged_says_so(tmp_path, monkey
     path, out = tmp_path / "r.yaml", tmp_path / "out"
     path.write_text(BLOWS_UP.replace("RATE", "0.01").replace("WEIGHT", '"norm(y)/(norm(y)*(11 - k))"'))
     monkeypatch.setattr(Bars, "look", lambda bars: bars.run.steps == 12 and signal.raise_signal(signal.SIGTERM))
-    said = call("run", str(path), *TINY, "--out", str(out), "--checkpoint-every", "5", code=1)
+    said = call("run", str(path), *TINY, "--out", str(out), "--checkpoint-every", "9", code=1)
     assert "the run diverged: at step 11 penalty.l2" in said
     assert json.loads((out / "summary.json").read_text())["outcome"] == "diverged"
     assert np.isfinite(tifffile.imread(out / "reconstruction.tiff")).all()

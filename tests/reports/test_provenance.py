@@ -163,7 +163,7 @@ def test_a_signal_while_results_are_written_holds_nothing_back(tmp_path, monkeyp
     out, write = tmp_path / "out", folder.write
 
     def interrupted(*arguments) -> None:
-        signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGINT)
         write(*arguments)
 
     monkeypatch.setattr(folder, "write", interrupted)
