@@ -10,6 +10,7 @@ import contextlib
 import difflib
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,7 @@ from dipgraph.engine.state import restore, snapshot
 from dipgraph.signatures.errors import DipgraphError, InputError
 
 FORMAT = 1
+NAME = re.compile(r"(\d{8}|[1-9]\d{8,})\.json", re.ASCII)
 KEPT = 2
 """Checkpoints that are kept: one more than is needed, should the last be damaged."""
 
@@ -65,7 +67,8 @@ class Checkpoints:
 
     def steps(self) -> list[int]:
         """The steps there are checkpoints of, the latest first."""
-        return sorted((int(path.stem) for path in self.folder.glob("*.json") if path.stem.isdigit()), reverse=True)
+        named = (NAME.fullmatch(path.name) for path in self.folder.glob("*.json"))
+        return sorted({int(found[1]) for found in named if found}, reverse=True)
 
     def write(self, run: Run) -> None:
         """Write the run's state, then drop what is no longer needed.
@@ -90,9 +93,11 @@ class Checkpoints:
         except OSError as error:
             raise StorageError.of(error, self.folder, "make the folder") from None
         tensor_path, json_path = self._paths(run.steps)
-        write_whole(tensor_path, packed)
-        write_whole(json_path, text)
-        self._drop(self.steps()[KEPT:])
+        try:
+            write_whole(tensor_path, packed)
+            write_whole(json_path, text)
+        finally:
+            self._tidy()
 
     def read(self, step: int) -> Checkpoint:
         """The checkpoint of a step.
@@ -101,23 +106,26 @@ class Checkpoints:
         ------
         DamagedError
             If a bit of it is not as it was written.
+        StorageError
+            If the permission to read it is missing: it may be sound.
         """
         tensor_path, json_path = self._paths(step)
+        text, packed = _content(json_path), _content(tensor_path)
         try:
-            whole = json.loads(json_path.read_bytes())
+            whole = json.loads(text)
             content, stated = whole["checkpoint"], whole["sha256"]
-            packed = tensor_path.read_bytes()
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise DamagedError(f"cannot be read: {error}", where=str(json_path)) from None
+            of_format, tensor_sum = content["format"], content.get("tensors")
+        except (ValueError, RecursionError, KeyError, TypeError, AttributeError) as error:
+            raise DamagedError(f"holds no state: {error}", where=str(json_path)) from None
         if stated != _checksum(content):
             raise DamagedError("its checksum does not fit", where=str(json_path))
-        if content["tensors"] != hashlib.sha256(packed).hexdigest():
-            raise DamagedError("its checksum does not fit", where=str(tensor_path))
-        if content["format"] != FORMAT:
+        if of_format != FORMAT:
             raise InputError(
-                f"the checkpoint is of format {content['format']}, this version reads {FORMAT}", where=str(json_path),
+                f"the checkpoint is of format {of_format}, this version reads {FORMAT}", where=str(json_path),
                 remedy="resume with the version of dipgraph that wrote it",
             )  # fmt: skip
+        if tensor_sum != hashlib.sha256(packed).hexdigest():
+            raise DamagedError("its checksum does not fit", where=str(tensor_path))
         try:
             tensors = load(packed)
         except SafetensorError as error:  # the checksum fits: it was written so
@@ -131,8 +139,10 @@ class Checkpoints:
         ------
         InputError
             If it belongs to another recipe, problem, version or machine; with the difference.
+        StorageError
+            If the permission to read it is missing.
         """
-        clear_parts(self.folder)
+        self._tidy()
         said: list[str] = []
         for step in self.steps():
             try:
@@ -154,20 +164,39 @@ class Checkpoints:
     def clear(self) -> None:
         """Remove all, of a run that needs none any more."""
         self._drop(self.steps())
-        for path in self.folder.glob("*.safetensors"):
-            path.unlink(missing_ok=True)
-        clear_parts(self.folder)
+        self._tidy()
         with contextlib.suppress(OSError):
             self.folder.rmdir()
 
     def _paths(self, step: int) -> tuple[Path, Path]:
         return self.folder / f"{step:08d}.safetensors", self.folder / f"{step:08d}.json"
 
+    def _tidy(self) -> None:
+        """Remove all but the last ones: tensors without their JSON too, of one that could not be finished."""
+        clear_parts(self.folder)
+        steps = self.steps()
+        self._drop(steps[KEPT:])
+        whole = {self._paths(step)[0] for step in steps}
+        for path in self.folder.glob("*.safetensors"):
+            if path not in whole:
+                with contextlib.suppress(OSError):
+                    path.unlink()
+
     def _drop(self, steps: list[int]) -> None:
         for step in steps:
             for path in reversed(self._paths(step)):
                 with contextlib.suppress(OSError):
                     path.unlink(missing_ok=True)
+
+
+def _content(path: Path) -> bytes:
+    """The bytes of a part of a checkpoint."""
+    try:
+        return path.read_bytes()
+    except PermissionError as error:
+        raise StorageError.of(error, path, "read") from None
+    except OSError as error:
+        raise DamagedError(f"cannot be read: {error.strerror}", where=str(path)) from None
 
 
 def _checksum(content: Mapping[str, Any]) -> str:

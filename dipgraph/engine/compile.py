@@ -19,6 +19,7 @@ from dipgraph.engine.machine import (
     Made,
     Monitor,
     Plain,
+    Reached,
     Slots,
     labels,
 )
@@ -79,7 +80,7 @@ class _Compiler:
     def machine(self) -> Machine:
         networks = {name: self.network(name, call) for name, call in self.program.networks.items()}
         calls = self.body(self.plan.body)
-        epilogue = self.body(self.plan.epilogue).plain
+        epilogue = [self.returned(operation) for operation in self.plan.epilogue.operations]
         slots: Slots = [None] * self.slot_count
         for value, number in self.slot.items():
             if value.origin == "literal":
@@ -160,6 +161,12 @@ class _Compiler:
             parts.append(Attributes(self.blocks[operation.key]))
         self.made.append(Made(call, self.slots(operation.inputs), outputs, parts))
         return self.made[-1]
+
+    def returned(self, operation: Operation) -> Reached:
+        """An operation of what is returned: it may be asked for before all that it reads is there."""
+        call = self.operation(operation)
+        assert not isinstance(call, CompiledLoop | CompiledTraining), "what is returned is made of expressions"
+        return Reached(call, self.slots(operation.inputs), self.slots(operation.outputs))
 
     def slots(self, values: tuple[Value, ...]) -> list[int]:
         return [self.slot[value] for value in values]

@@ -135,10 +135,6 @@ class Executor:
                 for call in self.machine.epilogue:
                     call(slots)
             return {name: slots[slot] for name, slot in self.machine.returns.items()}
-        except TypeError:
-            if not self.active:
-                raise
-            return dict.fromkeys(self.machine.returns)  # an expression of something not reached
         finally:
             slots[:] = saved
 

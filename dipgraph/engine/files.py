@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 from pathlib import Path
@@ -21,8 +22,8 @@ class StorageError(DipgraphError):
         remedies = {
             errno.ENOSPC: f"free some space on the disk of {path.parent.resolve()}",
             errno.EDQUOT: "your quota is used up: free some space",
-            errno.EACCES: "ask for the permission, or name another folder with --out",
-            errno.EROFS: "the disk is read-only: name another folder with --out",
+            errno.EACCES: "ask for the permission, or take another folder",
+            errno.EROFS: "the disk is read-only: take another folder",
         }
         remedy = remedies.get(error.errno or 0, "")
         return cls(f"cannot {doing}: {error.strerror or error}", where=str(path), remedy=remedy)
@@ -61,25 +62,18 @@ def _put(path: Path, content: bytes) -> None:
 def clear_parts(folder: Path) -> None:
     """Remove what a killed run left half written."""
     for part in folder.glob(f".*{PART}"):
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            part.unlink()
 
 
 def whole_text(path: Path) -> str:
     """The text of a file; raises :class:`StorageError` if it cannot be read."""
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_bytes().decode()  # as it is: the ends of its lines too belong to its hash
     except OSError as error:
         raise StorageError.of(error, path, "read") from None
     except UnicodeDecodeError:
         raise StorageError("is not UTF-8", where=str(path)) from None
-
-
-def whole_bytes(path: Path) -> bytes:
-    """What a file holds; raises :class:`StorageError` if it cannot be read."""
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise StorageError.of(error, path, "read") from None
 
 
 def _settle(folder: Path) -> None:
@@ -87,5 +81,8 @@ def _settle(folder: Path) -> None:
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # file systems that cannot do so with a folder
+            raise
     finally:
         os.close(handle)

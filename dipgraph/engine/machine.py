@@ -120,12 +120,29 @@ class Made:
 
 
 @dataclass
+class Reached:
+    """A call of what is returned: None, where something that it reads has not been reached yet."""
+
+    call: Plain
+    inputs: list[int]
+    outputs: list[int]
+
+    def __call__(self, slots: Slots) -> None:
+        """Call, if everything is there that is read."""
+        if all(slots[slot] is not None for slot in self.inputs):
+            self.call(slots)
+        else:
+            for slot in self.outputs:
+                slots[slot] = None
+
+
+@dataclass
 class Machine:
     """Everything that a run holds: slots, and state by the key of the step it belongs to."""
 
     slots: Slots
     calls: Calls
-    epilogue: list[Plain]
+    epilogue: list[Reached]
     returns: dict[str, int]
     networks: dict[str, torch.nn.Module]
     blocks: dict[str, Any]

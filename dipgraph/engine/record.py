@@ -128,7 +128,7 @@ class Record:
     def _take(self, entry: Entry, loss: float) -> None:
         """Note a loss, and whether the run diverged with it."""
         entry.loss = loss
-        first = self._first.setdefault(tuple(entry.terms), [])
+        first = self._first.setdefault(tuple(sorted(entry.terms)), [])  # a state keeps no order of its terms
         if len(first) < 10:
             first.append(abs(loss))
         bound = GROWTH * max(first) or math.inf  # a run may start at a loss of 0

@@ -232,6 +232,12 @@ class Run:
             self.is_diverged = True
             raise self.record.fault
 
+    def interrupt(self) -> None:
+        """Leave the run where it stands; raises as a step does, if it has diverged by then."""
+        self.record.flush()
+        self._refuse_divergence()
+        self.is_interrupted = True
+
     @property
     def is_sound(self) -> bool:
         """Whether all that was read is finite, and so are the networks and images under training."""

@@ -34,7 +34,7 @@ class Schedule:
         """
         if text == "never":
             return cls()
-        found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(s|min|h)?", text.strip())
+        found = re.fullmatch(r"(\d{1,15}(?:\.\d{1,15})?)\s*(s|min|h)?", text.strip(), re.ASCII)
         if found is None or not float(found[1]) or (found[2] is None and not found[1].isdigit()):
             raise InputError(f"'{text}' is no schedule", where="--checkpoint-every",
                              remedy="say a number of steps (500), a time (30s, 5min, 2h), or never")  # fmt: skip

@@ -26,12 +26,13 @@ def draw_curves(runs: Sequence[Ended]) -> Figure:
     axes = figure.subplots(max(len(panels), 1), sharex=True, squeeze=False)[:, 0]
     for axis, (label, draw) in zip(axes, panels, strict=False):
         for number, run in enumerate(runs):
-            colour, prefix = f"C{number % 10}", f"{run.name}: " if len(runs) > 1 else ""
+            colour, prefix = f"C{number % 10}", f"{run.label}: " if len(runs) > 1 else ""
             draw(axis, run, colour, prefix)
             mark_stop(axis, run, colour, prefix)
         axis.set_ylabel(label)
         axis.grid(alpha=0.3)
-        axis.legend(fontsize="x-small", loc="best")
+        if axis.get_legend_handles_labels()[0]:
+            axis.legend(fontsize="x-small", loc="best")
     axes[-1].set_xlabel("step")
     return figure
 

@@ -51,6 +51,11 @@ class Ended:
     length: str
 
     @property
+    def label(self) -> str:
+        """The name as a figure takes it: it would read a formula between dollars, and hide what begins with ``_``."""
+        return self.name.replace("$", r"\$").replace("_", "\u200a_", self.name.startswith("_"))
+
+    @property
     def terms(self) -> list[str]:
         """Headings of the loss terms."""
         headings = list(self.columns)
@@ -86,8 +91,7 @@ def read_ended(where: Path) -> Ended:
         if known:
             what, remedy = "the run has not ended", f"end it with: dipgraph resume {where}"
         raise InputError(what, where=str(where), remedy=remedy)
-    heads, table = _table(where / folder.HISTORY)
-    columns = {head: table[:, place] for place, head in enumerate(heads) if head != "step"}
+    steps, columns = _history(where / folder.HISTORY)
     images: dict[str, Image] = {}
     told: dict[str, Any] = {}
     for name in ("reconstruction", "fbp", "reference"):
@@ -95,24 +99,31 @@ def read_ended(where: Path) -> Ended:
         if path.exists() or name == "reconstruction":
             images[name], told[name] = read_image(path)
     about = told["reconstruction"]
-    return Ended(where.resolve().name, table[:, 0].astype(np.int64), columns, summary, images,
+    return Ended(where.resolve().name, steps, columns, summary, images,
                  float(about.get("pixel") or 1.0), str(about.get("length") or "pixel"))  # fmt: skip
 
 
-def _table(path: Path) -> tuple[list[str], NDArray[np.float64]]:
-    """The headings and values of a history; NaN where nothing was measured."""
-    rows = list(csv.reader(io.StringIO(whole_text(path))))
+def _history(path: Path) -> tuple[NDArray[np.int64], dict[str, NDArray[np.float64]]]:
+    """Steps and columns of a history."""
     try:
-        heads, values = rows[0], [[float(cell) if cell else math.nan for cell in row] for row in rows[1:]]
-        if not {"step", "psnr"} <= set(heads):
-            raise ValueError("no such columns")
-        return heads, np.array(values, dtype=np.float64).reshape(len(values), len(heads))
-    except (IndexError, ValueError):
-        raise StorageError("is no history of a run", where=str(path)) from None
+        heads, *rows = csv.reader(io.StringIO(whole_text(path)))
+        values = [[float(cell) if cell else math.nan for cell in row] for row in rows]
+        table = np.array(values, dtype=np.float64).reshape(len(values), len(heads))
+        if heads[:2] != ["step", "loss"] or "psnr" not in heads:
+            raise ValueError("its headings are others")
+    except (ValueError, csv.Error) as error:
+        raise StorageError(f"is no history of a run: {error}", where=str(path)) from None
+    return table[:, 0].astype(np.int64), {head: table[:, place] for place, head in enumerate(heads) if place}
 
 
 def read_image(path: Path) -> tuple[Image, dict[str, Any]]:
-    """An image of a run, in the problem's unit, and what its file says of it; :class:`StorageError` if it is none."""
+    """An image of a run, and what its file says of it: unit, side of a pixel, and the unit of that.
+
+    Raises
+    ------
+    StorageError
+        If it is missing, cannot be read, or is no image of a run.
+    """
     try:
         with tifffile.TiffFile(path) as file:
             image = file.asarray().astype(np.float32)

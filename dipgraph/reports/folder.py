@@ -29,6 +29,7 @@ RUN, RECIPE, PROBLEM, CITATIONS = "run.json", "recipe.yaml", "problem.yaml", "ci
 HISTORY, SUMMARY, CHECKPOINTS = "history.csv", "summary.json", "checkpoints"
 LOCK = ".lock"
 """Held by the run that is alive; made first, so that a folder with it is a run's."""
+CHANGED = "it was changed since the run wrote it"
 IMAGES, FIGURES = ("reconstruction", "fbp", "reference"), ("curves", "images")
 """Names, without their endings, that the run and its figures take: no image of the recipe's own gets them."""
 
@@ -62,9 +63,8 @@ def choose(
                          remedy="name another folder with --out") from None  # fmt: skip
     if is_file:
         raise InputError("the output folder is a file", where=str(folder), remedy="name a folder with --out")
-    if any((folder / name).exists() for name in (RUN, SUMMARY)) and not overwrite:
-        raise InputError("the folder holds a run already", where=str(folder),
-                         remedy="name another with --out, say --overwrite, or go on: dipgraph resume")  # fmt: skip
+    if not overwrite:
+        refuse_a_run(folder)
     written = {(folder / name).resolve() for name in (RUN, RECIPE, PROBLEM, CITATIONS, HISTORY, SUMMARY)}
     for path in inputs:
         if path.resolve() in written:
@@ -81,8 +81,15 @@ def choose(
     return folder
 
 
+def refuse_a_run(folder: Path) -> None:
+    """Raise :class:`InputError` if a folder holds a run."""
+    if any((folder / name).exists() for name in (RUN, SUMMARY)):
+        raise InputError("the folder holds a run already", where=str(folder),
+                         remedy="name another with --out, say --overwrite, or go on: dipgraph resume")  # fmt: skip
+
+
 def make(folder: Path) -> None:
-    """Make the folder and try it, before the run begins.
+    """Make the folder and try it, before the run begins; its lock is there afterwards, and tells that it is a run's.
 
     Raises
     ------
@@ -91,9 +98,7 @@ def make(folder: Path) -> None:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / ".write-test"
-        probe.write_bytes(b"")
-        probe.unlink()
+        (folder / LOCK).touch()
     except OSError as error:
         raise InputError(f"cannot write there: {error.strerror}", where=str(folder),
                          remedy="name a folder that you may write to with --out") from None  # fmt: skip
@@ -149,6 +154,10 @@ def write(
     StorageError
         For the files that cannot be written; the others are.
     """
+    try:
+        (folder / SUMMARY).unlink(missing_ok=True)  # that of an interruption before: it belongs to other results
+    except OSError as error:
+        raise StorageError.of(error, folder / SUMMARY, "remove") from None
     files: dict[str, bytes | str] = {}
     for name, image in zip(IMAGES, (result.image, result.fbp, problem.reference), strict=True):
         if image is not None:
@@ -245,10 +254,10 @@ def read_json(path: Path, shape: Mapping[str, Any]) -> Any:
     try:
         found = json.loads(whole_text(path))
     except (ValueError, RecursionError):
-        raise InputError("is no JSON", where=str(path), remedy="it was changed since the run wrote it") from None
+        raise InputError("is no JSON", where=str(path), remedy=CHANGED) from None
     if said := misfit(found, shape):
         raise InputError(f"is not what a run writes: {said}", where=str(path),
-                         remedy="it was changed since the run wrote it")  # fmt: skip
+                         remedy=CHANGED)  # fmt: skip
     return found
 
 

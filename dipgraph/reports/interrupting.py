@@ -7,7 +7,7 @@ import threading
 from types import FrameType
 from typing import Any
 
-import click
+from dipgraph.reports.telling import tell_at_once
 
 
 class Interrupts:
@@ -21,6 +21,8 @@ class Interrupts:
     def __init__(self) -> None:
         self.came: int | None = None
         """The number of the signal that came."""
+        self.promise = "stopping at the next step"
+        """What the first signal is answered with."""
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Interrupts:
@@ -36,4 +38,4 @@ class Interrupts:
         if self.came is not None:
             raise KeyboardInterrupt
         self.came = number
-        click.echo("stopping at the next step; once more ends at once", err=True)
+        tell_at_once(f"{self.promise}; once more ends at once")

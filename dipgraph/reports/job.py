@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
+import shlex
 import time
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import click
 from rich.console import Console
 
 from dipgraph.engine.checkpoint import Checkpoints
@@ -21,8 +20,9 @@ from dipgraph.engine.schedule import Schedule
 from dipgraph.reports import folder, table
 from dipgraph.reports.interrupting import Interrupts
 from dipgraph.reports.json_lines import JsonLines
-from dipgraph.reports.news import Watcher, peak_memory
+from dipgraph.reports.news import Audience, Watcher, peak_memory
 from dipgraph.reports.progress import Bars
+from dipgraph.reports.telling import tell
 from dipgraph.reports.tensorboard import TensorBoard, ask_for_tensorboard, writer
 from dipgraph.signatures.errors import DipgraphError
 
@@ -61,7 +61,8 @@ class View:
 
     def say(self, text: str) -> None:
         """Tell a person something."""
-        Console(stderr=True, quiet=not self.is_plain).print(text, highlight=False)
+        if self.is_plain:
+            tell(text)
 
 
 @dataclass
@@ -91,41 +92,42 @@ class Job:
     def finish(self) -> int:
         """Run to the end, or to the step at which a signal came; write what there is. The exit code."""
         run = self.run
-        fault: DivergedError | None = None
-        watchers = self.view.watchers(run, self.where)
-        with Interrupts() as interrupts, ExitStack() as stack:
-            for watcher in watchers:
-                stack.enter_context(watcher)
-            try:
-                for _ in run:
-                    for watcher in watchers:
-                        watcher.look()
-                    if self.schedule.is_due(run.steps, time.perf_counter()):
-                        self.keep()
-                    if interrupts.came is not None:
-                        run.is_interrupted = True
-                        break
-            except DivergedError as diverged:
-                fault = diverged
-            if run.is_interrupted and self.schedule.last_step != run.steps:
-                self.keep()
-            code = 0 if interrupts.came is None else 128 + interrupts.came
-            if fault is not None:
-                code, has_image = self.go_back(fault)
+        with Interrupts() as interrupts:
+            with Audience(self.view.watchers(run, self.where), tell) as audience:
+                fault = self.go(interrupts, audience)
+                interrupts.promise = "the run has come to its end and is being written"
+                if run.is_interrupted and self.schedule.last_step != run.steps:
+                    self.keep()
+                if fault is not None:
+                    code, has_image = self.go_back(fault)
+                    if not has_image:
+                        self.note(fault)
+                else:
+                    code, has_image = 128 + (interrupts.came or 0) if run.is_interrupted else 0, run.has_image
+                    if not has_image:
+                        said = "interrupted before the first iteration was done: there is no image yet"
+                        tell(f"{said}\n  {self.advice}")
                 if not has_image:
-                    self.note(fault)
-            else:
-                has_image = run.has_image
-                if not has_image:
-                    said = "interrupted before the first iteration was done: there is no image yet"
-                    click.echo(f"{said}\n  {self.advice}", err=True)
-            if not has_image:
-                return code
-            result = run.result()
-            for watcher in watchers:
-                watcher.ended(result)
-        self.deliver(result, None if fault is None else fault.what)
+                    return code
+                result = run.result()
+                audience.ended(result)
+            self.deliver(result, None if fault is None else fault.what)
         return code
+
+    def go(self, interrupts: Interrupts, audience: Audience) -> DivergedError | None:
+        """Run to the end or to a signal; how the run diverged, if it did."""
+        run = self.run
+        try:
+            for _ in run:
+                audience.look()
+                if self.schedule.is_due(run.steps, time.perf_counter()):
+                    self.keep()
+                if interrupts.came is not None:
+                    run.interrupt()
+                    break
+        except DivergedError as diverged:
+            return diverged
+        return None
 
     def keep(self) -> None:
         """Write a checkpoint; where that fails the run goes on, and the ones before stand."""
@@ -135,7 +137,7 @@ class Job:
         try:
             self.checkpoints.write(self.run)
         except (StorageError, OutOfMemoryError) as error:
-            click.echo(f"warning: no checkpoint of step {self.run.steps}: {error}\n  the run goes on", err=True)
+            tell(f"warning: no checkpoint of step {self.run.steps}: {error}\n  the run goes on")
         now = time.perf_counter()
         self.schedule.written(self.run.steps, now, now - began)
 
@@ -153,10 +155,11 @@ class Job:
         if not (run.is_interrupted or run.is_diverged):
             self.checkpoints.clear()
         if self.view.is_plain:
-            table.show(result, run.problem, Console())
-            print(self.where, file=sys.stdout)
+            with suppress(OSError, SystemExit):
+                table.show(result, run.problem, Console())
+            tell(str(self.where), err=False)
         if run.is_interrupted:
-            click.echo(self.advice, err=True)
+            tell(self.advice)
 
     def go_back(self, fault: DivergedError) -> tuple[int, bool]:
         """Go back to the last good state of a run that diverged: the exit code, and whether it holds an image."""
@@ -165,7 +168,7 @@ class Job:
         if found is not None:
             found.give_to(self.run)
             said = f"the state of step {found.step}, the last good one that was kept, is in {self.checkpoints.folder}"
-        click.echo(f"error: {fault.what}\n  {fault.remedy}\n  {said}", err=True)
+        tell(f"error: {fault.what}\n  {fault.remedy}\n  {said}")
         return DIVERGED, found is not None and self.run.has_image
 
     def note(self, fault: DivergedError) -> None:
@@ -174,9 +177,9 @@ class Job:
             told = folder.read_run(self.where) | {"diverged": fault.what}
             write_whole(self.where / folder.RUN, folder.json_text(told))
         except DipgraphError as error:
-            click.echo(f"warning: {error}", err=True)
+            tell(f"warning: {error}")
 
     @property
     def advice(self) -> str:
         """How to go on."""
-        return f"go on with: dipgraph resume {self.where}"
+        return f"go on with: dipgraph resume {shlex.quote(str(self.where))}"

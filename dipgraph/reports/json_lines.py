@@ -11,6 +11,7 @@ from dipgraph.engine.record import Entry
 from dipgraph.engine.run import Result, Run
 from dipgraph.reports.folder import plain
 from dipgraph.reports.news import News, known, peak_memory
+from dipgraph.reports.telling import silence
 
 INTERVAL = 0.5
 """Least time between two readings of the device [s]."""
@@ -55,4 +56,8 @@ class JsonLines:
 
 
 def _print(event: str, **content: Any) -> None:
-    click.echo(json.dumps(plain({"event": event, **content}), allow_nan=False))
+    try:
+        click.echo(json.dumps(plain({"event": event, **content}), allow_nan=False))
+    except OSError:
+        silence(err=False)
+        raise

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import resource
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any, Protocol
 
@@ -29,6 +29,45 @@ class Watcher(Protocol):
 
     def ended(self, result: Result) -> None:
         """The run has ended, or was interrupted, with this result."""
+
+
+class Audience:
+    """Watchers together; one that cannot go on, for a closed pipe or a full disk, is left out, and the run goes on.
+
+    Parameters
+    ----------
+    watchers
+        The watchers.
+    tell
+        Takes a sentence on each that is left out.
+    """
+
+    def __init__(self, watchers: Sequence[Watcher], tell: Callable[[str], Any]) -> None:
+        self.watchers, self.tell = list(watchers), tell
+
+    def __enter__(self) -> Audience:
+        self._each(lambda watcher: watcher.__enter__())
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._each(lambda watcher: watcher.__exit__(*error))
+
+    def look(self) -> None:
+        """A step is done."""
+        self._each(lambda watcher: watcher.look())
+
+    def ended(self, result: Result) -> None:
+        """The run has ended, or was interrupted, with this result."""
+        self._each(lambda watcher: watcher.ended(result))
+
+    def _each(self, act: Callable[[Watcher], Any]) -> None:
+        for watcher in list(self.watchers):
+            try:
+                act(watcher)
+            except (OSError, SystemExit) as error:  # rich asks to leave where its pipe is closed
+                self.watchers.remove(watcher)
+                why = getattr(error, "strerror", None) or "its pipe is closed"
+                self.tell(f"warning: {type(watcher).__name__} ends here: {why}; the run goes on")
 
 
 class News:

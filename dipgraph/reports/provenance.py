@@ -16,6 +16,7 @@ from typing import Any
 import torch
 
 import dipgraph
+from dipgraph.blocks import ENTRY_POINTS
 from dipgraph.data.provenance import FileRecord, records, sha256
 from dipgraph.data.references import entries
 from dipgraph.engine.run import Options, Run
@@ -25,10 +26,10 @@ from dipgraph.signatures.errors import InputError
 
 HOME = Path(__file__).resolve().parents[2]
 """The folder that the package is loaded from."""
-NUMERIC = ("torch", "numpy", "scipy", "pylops", "astra-toolbox")
+NUMERIC = ("torch", "numpy", "scipy", "pylops", "astra-toolbox", "cupy-cuda12x", "cupy-cuda13x", "scikit-image",
+           "pyproximal", "bm3d", "deepinv", "PyWavelets")  # fmt: skip
 """Packages whose version may change the last bit of a result."""
-OTHERS = ("cupy-cuda12x", "cupy-cuda13x", "h5py", "networkx", "pillow", "pyproximal", "pyyaml", "safetensors",
-          "scikit-image", "tifffile")  # fmt: skip
+OTHERS = ("h5py", "networkx", "pillow", "pyyaml", "safetensors", "tifffile")
 
 
 def input_files(recipe: Recipe, program: Program, run: Run) -> tuple[FileRecord, ...]:
@@ -62,10 +63,17 @@ def check_inputs(known: Iterable[dict[str, Any]]) -> None:
 
 
 @cache
+def plugins() -> tuple[str, ...]:
+    """The installed packages that bring blocks."""
+    points = metadata.entry_points(group=ENTRY_POINTS)
+    return tuple(sorted({point.dist.name for point in points if point.dist is not None}))
+
+
+@cache
 def versions() -> Mapping[str, str]:
     """Versions of what takes part in a run; packages that are not installed are left out."""
     found = {"dipgraph": dipgraph.__version__, "python": platform.python_version()}
-    for package in (*NUMERIC, *OTHERS):
+    for package in (*NUMERIC, *OTHERS, *plugins()):
         try:
             found[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
@@ -130,7 +138,7 @@ def identity_of(
     """As :func:`identity`, of a run that need not be there: of a folder, or one that has yet to begin."""
     found = {"recipe": texts[RECIPE], "problem": texts[PROBLEM]}
     found |= {name: str(value) for name, value in options.items()}
-    found |= {name: known[name] for name in ("dipgraph", *NUMERIC, "cuda", "cudnn") if name in known}
+    found |= {name: known[name] for name in ("dipgraph", *NUMERIC, *plugins(), "cuda", "cudnn") if name in known}
     return found | {"model": model}
 
 

@@ -51,5 +51,12 @@ def refit_and_report(where: Path, *, out: str | None, overwrite: bool, view: Vie
     target = folder.choose(out or f"{where}-refit", recipe.name, run.problem.name, overwrite=overwrite, inputs=inputs)
     options = replace(run.options, run_on=False, stop_at=step)
     return begin_and_report(
-        recipe, whole, run.problem, options, target, checkpoint_every=told["checkpoint_every"], view=view
+        recipe,
+        whole,
+        run.problem,
+        options,
+        target,
+        overwrite=overwrite,
+        checkpoint_every=told["checkpoint_every"],
+        view=view,
     )

@@ -18,7 +18,7 @@ from dipgraph.data.problem import Problem
 from dipgraph.data.problem_file import load_problem, read_problem
 from dipgraph.data.shipped import load_recipe, locate
 from dipgraph.engine.checkpoint import Checkpoints
-from dipgraph.engine.files import whole_bytes, whole_text, write_whole
+from dipgraph.engine.files import whole_text, write_whole
 from dipgraph.engine.run import Options, Outcome, Run
 from dipgraph.engine.schedule import Schedule
 from dipgraph.language import Program, Recipe, settle_recipe
@@ -33,6 +33,8 @@ from dipgraph.reports.job import Job, View
 from dipgraph.reports.lock import locked
 from dipgraph.reports.progress import Bars
 from dipgraph.reports.settings import split
+from dipgraph.reports.shape import RUN_SHAPE
+from dipgraph.reports.telling import tell
 from dipgraph.signatures.errors import InputError
 
 AGAIN = "# to run again: "
@@ -63,7 +65,9 @@ def run_and_report(
     inputs = [Path(loaded.source.name), locate("problems", problem), *(record.path for record in bound.provenance)]
     options = Options(device, seed, threads, run_on, stop_at=stop_at)
     where = folder.choose(out, loaded.name, bound.name, overwrite=overwrite, inputs=inputs)
-    return begin_and_report(loaded, program, bound, options, where, checkpoint_every=checkpoint_every, view=view)
+    return begin_and_report(
+        loaded, program, bound, options, where, overwrite=overwrite, checkpoint_every=checkpoint_every, view=view
+    )
 
 
 def begin_and_report(
@@ -73,6 +77,7 @@ def begin_and_report(
     options: Options,
     where: Path,
     *,
+    overwrite: bool,
     checkpoint_every: str,
     view: View,
 ) -> int:
@@ -85,6 +90,8 @@ def begin_and_report(
     told = provenance.facts(loaded, program, run, texts, sys.argv, checkpoint_every)
     folder.make(where)
     with locked(where):
+        if not overwrite:
+            folder.refuse_a_run(where)  # another process may have come first
         folder.begin(where, texts | {RUN: folder.json_text(told)})
         checkpoints = Checkpoints(where / CHECKPOINTS, provenance.identity(run, texts))
         return Job(run, where, checkpoints, schedule, view).finish()
@@ -128,7 +135,7 @@ def _resume(where: Path, checkpoint_every: str | None, view: View) -> int:
     checkpoints = Checkpoints(where / CHECKPOINTS, provenance.identity(run, texts))
     found, said = checkpoints.latest()
     for line in said:
-        click.echo(f"warning: {line}", err=True)
+        tell(f"warning: {line}")
     _check_texts(where, told, texts)
     step = 0
     if found is not None:
@@ -160,7 +167,7 @@ def rerun_and_report(where: Path, *, quiet: bool) -> int:
     result = run.result()
     image, _ = read_image(where / "reconstruction.tiff")
     is_same = image.shape == result.image.shape and image.tobytes() == result.image.tobytes()
-    history = result.record.text().encode() == whole_bytes(where / HISTORY)
+    history = result.record.text() == whole_text(where / HISTORY)
     if is_same and history:
         click.echo(f"{where}: the same again, bit for bit: the image and the {run.steps} steps of its history")
         return 0
@@ -196,7 +203,7 @@ def again(where: Path, told: dict[str, Any]) -> tuple[Recipe, Program, Run, dict
     recipe = load(where / RECIPE, told["recipe"]["name"])
     program = settle_recipe(recipe, registry())
     problem = read_problem(read(where / PROBLEM), where.resolve(), told["problem"]["name"]).load()
-    asked = dict(told["options"])
+    asked = {name: told["options"].get(name) for name in (*RUN_SHAPE["options"], "stop_at")}
     options = Options(**(asked | {"dtype": getattr(torch, asked["dtype"], asked["dtype"])}))
     return recipe, program, Run(program, problem, options), texts
 

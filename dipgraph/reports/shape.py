@@ -17,7 +17,7 @@ RUN_SHAPE: dict[str, Any] = {
     "resumed": list,
 }
 """Of ``run.json``: kinds by key, within mappings and lists."""
-SUMMARY_SHAPE: dict[str, Any] = {"iterations": int, "outcome": str, "scale": float}
+SUMMARY_SHAPE: dict[str, Any] = {"iterations": int, "outcome": str, "scale": float, "files": [str]}
 """Of ``summary.json``."""
 
 

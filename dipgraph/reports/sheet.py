@@ -64,7 +64,7 @@ def _row(run: Ended) -> list[tuple[str, Image, bool]]:
     for name in NAMES:
         if name in run.images and run.images[name].ndim == 2:
             said = caption(run, name)
-            found.append((f"{run.name}\n{said}" if name == "reconstruction" else said, run.images[name], False))
+            found.append((f"{run.label}\n{said}" if name == "reconstruction" else said, run.images[name], False))
     delivered = run.images["reconstruction"]
     against = next((name for name in ("reference", "fbp") if name in run.images), None)
     if against is not None and delivered.shape == run.images[against].shape:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from dipgraph.data.problem import Problem
 from dipgraph.engine.run import Result, Score
@@ -14,7 +15,7 @@ SATURATED = 0.01
 
 def show(result: Result, problem: Problem, console: Console) -> None:
     """Print how a run ended."""
-    table = Table(title=f"{problem.name}: {result.outcome.value}", title_justify="left")
+    table = Table(title=Text(f"{problem.name}: {result.outcome.value}"), title_justify="left")
     table.add_column("")
     for heading in ("PSNR [dB]", "SSIM", "Matthews", "peak PSNR [dB]", "at step", "stop at step", "seconds"):
         table.add_column(heading, justify="right")

@@ -187,9 +187,23 @@ track: x
 returns: {image: best, a: a, b: b, c: c}
 """
 )
+PAST = """recipe: 1
+steps:
+  - repeat:
+      count: 8
+      index: k
+      carry: {x: fbp(y)}
+      steps:
+        - x: x - 0.1*adjoint(A)(A(x) - y)
+        - done, best: {stop.rise: {watch: abs(k - 2), keep: x, patience: 1}}
+      until: done
+track: x
+returns: {image: x, best: best, n: norm(x)}
+"""
 
 RECIPES = {
     "one long minimise": LONG, "a split with a stop": SPLIT, "joint targets under noise": JOINT,
     "nested repeats": NESTED, "quasi-Newton": NEWTON, "subsets and held rays": SUBSETS, "no gradients": PLAIN,
     "every monitor": MONITORS,
+    "a stop that is run past": PAST,
 }  # fmt: skip

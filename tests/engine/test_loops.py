@@ -163,3 +163,31 @@ def test_a_run_is_ended_in_nested_loops_too_and_its_schedules_stay():
     assert (value(ended, "a"), value(ended, "n")) == (2, 3 * 1 + 2 * 2)
     assert value(later, "n") == value(whole, "n")
     assert later.explanation == whole.explanation
+
+
+def test_what_is_not_reached_yet_is_none_alone():
+    text = """recipe: 1
+steps:
+  - x: fbp(y)
+  - repeat:
+      count: 2
+      carry: {x: x}
+      steps:
+        - x:
+            minimise:
+              count: 2
+              optimiser: {sgd: {rate: 0.1}}
+              loss: [fidelity.l2: {of: A(x), to: y}]
+        - late: A(x)
+        - r: norm(late)
+  - after: grad(x)
+track: x
+returns: {image: "x + 0*x", start: "2*fbp(y)", late: "late + late", back: "adjoint(A)(late)", r: "2*r", g: "0.5*after"}
+"""
+    run = start(text)
+    seen = []
+    for _ in run:
+        found = run.executor.returned()
+        seen.append({name for name, value in found.items() if value is not None})
+    assert seen == [{"start"}, {"start"}, *[{"image", "start", "late", "back", "r"}] * 2]
+    assert all(value is not None for value in run.executor.returned().values())

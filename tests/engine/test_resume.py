@@ -49,7 +49,7 @@ def equal(left, right) -> bool:
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_a_resumed_run_equals_the_uninterrupted_one_wherever_it_was_left(name):
-    run_on = name == "a split with a stop"
+    run_on = name in ("a split with a stop", "a stop that is run past")
     whole, states, midst = begin(RECIPES[name], run_on=run_on), [], []
     for run in whole:
         states.append(taken(run))
@@ -66,6 +66,8 @@ def test_a_resumed_run_equals_the_uninterrupted_one_wherever_it_was_left(name):
         assert image is None if run.image is None else (run.image == image).all()
         assert len([None for _ in run]) == len(states) - done
         assert same(taken(run), end)
+    if name == "a stop that is run past":
+        assert (whole.executor.stopped_at, whole.steps) == (4, 8)
     result, again = whole.result(), run.result()
     assert (result.image == again.image).all()
     assert result.summary() | {"seconds": 0} == again.summary() | {"seconds": 0}

@@ -156,7 +156,7 @@ def test_a_changed_input_is_refused_by_name(tmp_path, monkeypatch):
     (tmp_path / "y.npy").write_bytes(before[:-1] + bytes([before[-1] ^ 1]))
     for command in ("resume", "rerun"):
         if command == "rerun":
-            (out / "summary.json").write_text('{"iterations": 4, "outcome": "completed", "scale": 1.0}')
+            (out / "summary.json").write_text('{"outcome": "interrupted", "iterations": 4, "scale": 1, "files": []}')
         said = call(command, str(out), code=2)
         assert f"{tmp_path / 'y.npy'} has changed" in said
     (tmp_path / "y.npy").write_bytes(before)
@@ -228,7 +228,7 @@ def test_schedules_are_read(text, steps, seconds):
     assert (found.steps, found.seconds) == (steps, seconds)
 
 
-@pytest.mark.parametrize("text", ["", "0", "0s", "-3", "2.5", "often", "3 days"])
+@pytest.mark.parametrize("text", ["", "0", "0s", "-3", "2.5", "often", "3 days", "1e3", "nan", "9" * 5000])
 def test_what_is_no_schedule_is_refused(text):
     with pytest.raises(InputError, match="no schedule"):
         Schedule.read(text)
@@ -250,3 +250,81 @@ def test_by_steps_they_come_after_the_first_and_then_every_so_many():
             written_at.append(step)
             schedule.written(step, 0.0, 1.0)
     assert written_at == [1, 4, 7, 10]
+
+
+def test_what_may_not_be_read_is_neither_used_nor_removed(left, whole, monkeypatch):
+    read = Path.read_bytes
+
+    def refused(path: Path) -> bytes:
+        if path.name == "00000007.safetensors":
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return read(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_bytes", refused)
+        said = call("resume", str(left), code=2)
+    assert "00000007.safetensors: cannot read: Permission denied" in said
+    call("resume", str(left), "--quiet")
+    assert json.loads((left / "run.json").read_text())["resumed"][-1]["after_step"] == 7
+    assert delivered(left) == whole
+
+
+@pytest.mark.parametrize("content", [b"[]", b"[" * 100_000, b"\xff{}", b'{"checkpoint": 3, "sha256": "0"}', b'"text"'])
+def test_json_that_is_no_state_is_damage(content, left, whole):
+    (left / "checkpoints" / "00000007.json").write_bytes(content)
+    assert "the checkpoint of step 7 is damaged" in call("resume", str(left), "--quiet")
+    assert delivered(left) == whole
+
+
+def test_a_folder_in_the_place_of_a_part_is_damage(left, whole):
+    path = left / "checkpoints" / "00000007.safetensors"
+    path.unlink()
+    path.mkdir()
+    assert "the checkpoint of step 7 is damaged" in call("resume", str(left), "--quiet")
+    assert delivered(left) == whole
+
+
+def test_files_that_are_no_checkpoints_are_left_alone(left, whole):
+    for name in ("\N{SUPERSCRIPT TWO}.json", "7.json", "notes.json"):
+        (left / "checkpoints" / name).write_text("{}")
+    call("resume", str(left), "--quiet")
+    assert delivered(left) == whole
+    assert len(list((left / "checkpoints").iterdir())) == 3
+
+
+def test_a_checkpoint_of_another_format_is_refused(left):
+    from dipgraph.engine.checkpoint import _checksum
+
+    path, content = left / "checkpoints" / "00000007.json", {"format": 2, "what": "else"}
+    path.write_text(json.dumps({"sha256": _checksum(content), "checkpoint": content}))
+    assert "is of format 2, this version reads 1" in call("resume", str(left), code=2)
+
+
+def test_a_checkpoint_that_could_not_be_finished_leaves_nothing(command, left, monkeypatch, whole):
+    put, names = files._put, []
+
+    def full(path: Path, content: bytes) -> None:
+        if path.name.startswith(".000") and path.name.endswith(".json.part"):
+            names.extend(found.name for found in path.parent.glob("*.safetensors"))
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        put(path, content)
+
+    (left / "checkpoints" / "00000006.safetensors").write_bytes(b"of a run that was killed before the JSON")
+    with monkeypatch.context() as patch:
+        patch.setattr(files, "_put", full)
+        said = call("resume", str(left), "--checkpoint-every", "1")
+    assert said.count("no checkpoint of step") == 5
+    assert "00000006.safetensors" not in names
+    assert len(names) == 5 * 3, "those before, and the one that is being written"
+    assert delivered(left) == whole
+
+
+def test_packages_that_bring_blocks_belong_to_a_checkpoint(left, monkeypatch):
+    from dipgraph.reports import provenance
+
+    known = dict(provenance.versions())
+    monkeypatch.setattr(provenance, "plugins", lambda: ("mine",))
+    monkeypatch.setattr(provenance, "versions", lambda: known | {"mine": "2", "scikit-image": "0.1"})
+    said = call("resume", str(left), code=2)
+    assert "mine: none then, 2 now" in said
+    assert "scikit-image: " in said

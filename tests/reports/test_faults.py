@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ import torch
 from dipgraph.engine.checkpoint import Checkpoints
 from dipgraph.engine.executor import Executor
 from dipgraph.engine.record import DivergedError
+from dipgraph.reports.progress import Bars
 from tests.command_line import call
 from tests.engine.small import start
 from tests.reports.small import TINY, short
@@ -132,3 +134,40 @@ def test_other_errors_are_not_taken_for_a_shortage(tmp_path, monkeypatch):
     monkeypatch.setattr(Executor, "run", fails)
     with pytest.raises(RuntimeError, match="a bug"):
         call("run", "vanilla", *short("vanilla"), *TINY, "--out", str(tmp_path / "out"))
+
+
+def test_a_run_that_is_interrupted_when_it_has_diverged_says_so(tmp_path, monkeypatch):
+    path, out = tmp_path / "r.yaml", tmp_path / "out"
+    path.write_text(BLOWS_UP.replace("RATE", "0.01").replace("WEIGHT", '"norm(y)/(norm(y)*(11 - k))"'))
+    monkeypatch.setattr(Bars, "look", lambda bars: bars.run.steps == 12 and signal.raise_signal(signal.SIGTERM))
+    said = call("run", str(path), *TINY, "--out", str(out), "--checkpoint-every", "9", code=1)
+    assert "the run diverged: at step 11 penalty.l2" in said
+    assert json.loads((out / "summary.json").read_text())["outcome"] == "diverged"
+    assert np.isfinite(tifffile.imread(out / "reconstruction.tiff")).all()
+
+
+def test_a_history_is_judged_alike_however_it_is_read():
+    text = """recipe: 1
+steps:
+  - repeat:
+      count: 6
+      index: k
+      carry: {x: zeros(X)}
+      steps:
+        - x:
+            minimise:
+              optimiser: {sgd: {rate: 0.1}}
+              loss: [fidelity.l2: {of: A(x), to: y, weight: 1e-12}, penalty.l2: {of: x}]
+        - x:
+            minimise:
+              optimiser: {sgd: {rate: 0.1}}
+              loss: [penalty.l2: {of: x}, fidelity.l2: {of: A(x), to: y}]
+track: x
+returns: {image: x}
+"""
+    run = start(text)
+    for _ in run:
+        pass
+    again = start(text)
+    again.record.load_state_dict(run.record.state_dict())
+    assert again.record._first == run.record._first

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
 import os
+import stat
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
 import tifffile
 
+from dipgraph.engine.files import StorageError, write_whole
+from dipgraph.reports import folder
 from dipgraph.reports.folder import stems
 from dipgraph.reports.lock import locked
+from dipgraph.signatures.errors import InputError
 from tests.command_line import call
 from tests.reports.small import TINY
 
@@ -138,3 +145,71 @@ def test_an_expression_without_a_value_is_told_with_its_place(tmp_path):
     path.write_text(WALK.replace("EXPRESSION", "log(2 - k)"))
     said = call("run", str(path), *TINY, "--out", str(tmp_path / "out"), code=2)
     assert "log.yaml:8:22: E803 log(0) has no value at k = 2" in said
+
+
+@pytest.mark.parametrize("name", ["a[/b]", "[red]x", "with space", "\N{SNOWMAN} $x^$", "_under$"])
+def test_a_folder_may_have_any_name(name, recipe, tmp_path, monkeypatch):
+    out = str(tmp_path / name)
+    call("run", recipe, *TINY[:-1], "--out", out)
+    (tmp_path / name / "summary.json").unlink()
+    assert out in call("resume", out)
+    call("plot", out)
+    call("plot", out, out, "--out", str(tmp_path / "figures"))
+
+
+def test_a_run_that_came_first_is_not_written_over(recipe, tmp_path, monkeypatch):
+    out, make = tmp_path / "out", folder.make
+
+    def other_comes_first(where) -> None:
+        monkeypatch.setattr(folder, "make", make)
+        call("run", recipe, *TINY, "--out", str(where))
+        make(where)
+
+    monkeypatch.setattr(folder, "make", other_comes_first)
+    assert "holds a run already" in call("run", recipe, *TINY, "--seed", "3", "--out", str(out), code=2)
+    assert json.loads((out / "run.json").read_text())["options"]["seed"] == 0
+    assert (out / "summary.json").is_file()
+
+
+def test_a_lock_that_was_taken_away_holds_nothing(tmp_path, monkeypatch):
+    take, path = fcntl.flock, tmp_path / ".lock"
+
+    def ended_in_between(handle: int, how: int) -> None:
+        path.unlink()
+        monkeypatch.setattr(fcntl, "flock", take)
+        take(handle, how)
+
+    monkeypatch.setattr(fcntl, "flock", ended_in_between)
+    with locked(tmp_path):
+        assert path.is_file(), "whoever comes now meets this lock"
+        with pytest.raises(InputError, match="alive"), locked(tmp_path):
+            pass
+
+
+def test_a_full_disk_shows_where_it_matters_and_not_at_the_lock(tmp_path, monkeypatch):
+    def full(handle: int, content: bytes) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "write", full)
+    with locked(tmp_path):
+        pass
+
+
+def test_a_run_killed_before_its_first_file_leaves_a_folder_that_may_be_taken(recipe, tmp_path):
+    folder.make(tmp_path / "out")
+    call("run", recipe, *TINY, "--out", str(tmp_path / "out"))
+
+
+@pytest.mark.parametrize(("number", "is_told"), [(errno.EINVAL, False), (errno.EIO, True)])
+def test_file_systems_that_settle_no_folders_are_no_fault(number, is_told, tmp_path, monkeypatch):
+    settle = os.fsync
+
+    def refused(handle: int) -> None:
+        if stat.S_ISDIR(os.fstat(handle).st_mode):
+            raise OSError(number, os.strerror(number))
+        settle(handle)
+
+    monkeypatch.setattr(os, "fsync", refused)
+    with pytest.raises(StorageError) if is_told else nullcontext():
+        write_whole(tmp_path / "file", "text")
+    assert (tmp_path / "file").read_text() == "text"

@@ -115,3 +115,22 @@ def test_what_is_no_ended_run_is_told(runs, tmp_path):
     shutil.copytree(runs[0], tmp_path / "broken")
     (tmp_path / "broken" / "reconstruction.tiff").write_bytes(b"II")
     assert "no image" in call("plot", str(tmp_path / "broken"), code=2)
+
+
+@pytest.mark.parametrize(
+    "content", ["", "x", "step\n1", "step,loss,psnr\n1,a,b", "step,loss,psnr\n1,2", "a,b\n1,2\n", "\0"]
+)
+def test_a_history_that_was_changed_is_told(content, runs, tmp_path):
+    shutil.copytree(runs[0], tmp_path / "changed")
+    (tmp_path / "changed" / "history.csv").write_text(content)
+    assert "is no history of a run" in call("plot", str(tmp_path / "changed"), code=2)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_run_without_a_history_or_a_positive_loss_is_drawn(runs, tmp_path):
+    for content in ("step,loss,psnr\n", "step,loss,a,psnr\n1,0,0,\n2,0,0,\n"):
+        out = Path(shutil.copytree(runs[0], tmp_path / str(len(content))))
+        (out / "history.csv").write_text(content)
+        summary = json.loads((out / "summary.json").read_text())
+        (out / "summary.json").write_text(json.dumps(summary | {"stop_iteration": None}))
+        call("plot", str(out))

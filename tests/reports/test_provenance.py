@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import signal
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,8 +14,11 @@ import tifffile
 import dipgraph
 from dipgraph.data.references import bibliography, entries
 from dipgraph.data.shipped import shipped
+from dipgraph.engine import files
+from dipgraph.reports import folder
 from dipgraph.reports.progress import Bars
 from tests.command_line import call
+from tests.engine.resumed import RECIPES
 from tests.reports.small import TINY, delivered, short, written
 
 
@@ -95,3 +99,74 @@ def test_a_folder_without_a_run_is_told(command, tmp_path):
     assert "holds no run" in call(command, str(tmp_path / "nowhere"), code=2)
     (tmp_path / "run.json").write_text("{")
     assert "is no JSON" in call(command, str(tmp_path), code=2)
+
+
+@pytest.mark.parametrize("ends", ["\r\n", "\n"])
+def test_a_recipe_keeps_the_ends_of_its_lines(ends, tmp_path):
+    out, recipe = tmp_path / "out", tmp_path / "r.yaml"
+    recipe.write_bytes(RECIPES["no gradients"].replace("\n", ends).encode())
+    call("run", str(recipe), *TINY, "--out", str(out))
+    assert "bit for bit" in call("rerun", str(out))
+    (out / "summary.json").unlink()
+    call("resume", str(out), "--quiet")
+
+
+def test_files_of_a_run_that_were_changed_are_told(tmp_path):
+    out = tmp_path / "out"
+    call("run", written(tmp_path, "no gradients"), *TINY, "--out", str(out))
+    for name in ("run.json", "summary.json"):
+        before = (out / name).read_text()
+        for content in ("[]", "{}", "null", "3", '{"inputs": 3}', "[" * 100_000):
+            (out / name).write_text(content)
+            for command in ("rerun", "resume"):
+                assert f"{name}: is no" in call(command, str(out), code=2)
+        for key in ("recipe", "inputs", "options", "outcome", "iterations", "files"):
+            told = json.loads(before)
+            if key in told:
+                for value in (None, [[]], True):
+                    (out / name).write_text(json.dumps(told | {key: value}))
+                    assert f"{name}: is not what a run writes: {key}" in call("rerun", str(out), code=2)
+        (out / name).write_text(before)
+    for name in ("reconstruction.tiff", "history.csv"):
+        before = (out / name).read_bytes()
+        (out / name).write_bytes(b"\xff")
+        call("rerun", str(out), code=2)
+        (out / name).unlink()
+        assert "No such file" in call("rerun", str(out), code=2)
+        (out / name).write_bytes(before)
+    call("rerun", str(out))
+
+
+def test_what_stands_after_an_interruption_is_never_mixed(tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    with monkeypatch.context() as patch:
+        patch.setattr(Bars, "look", lambda bars: bars.run.steps == 7 and signal.raise_signal(signal.SIGTERM))
+        call("run", written(tmp_path, "nested repeats"), *TINY, "--out", str(out), code=143)
+
+    class Gone(BaseException):
+        pass
+
+    def gone(path: Path, content: bytes | str) -> None:
+        if path.name == "summary.json":
+            raise Gone
+        files.write_whole(path, content)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(folder, "write_whole", gone)
+        with pytest.raises(Gone):
+            call("resume", str(out))
+    assert "has not ended" in call("rerun", str(out), code=2)
+    call("resume", str(out))
+    assert "bit for bit" in call("rerun", str(out))
+
+
+def test_a_signal_while_results_are_written_holds_nothing_back(tmp_path, monkeypatch):
+    out, write = tmp_path / "out", folder.write
+
+    def interrupted(*arguments) -> None:
+        signal.raise_signal(signal.SIGINT)
+        write(*arguments)
+
+    monkeypatch.setattr(folder, "write", interrupted)
+    call("run", written(tmp_path, "no gradients"), *TINY, "--out", str(out))
+    assert json.loads((out / "summary.json").read_text())["outcome"] == "completed"

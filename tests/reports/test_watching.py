@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import json
+import os
 import re
+import signal
+import subprocess
+import sys
+import time
 
+import click
 import pytest
 from rich.console import Console
 
 from dipgraph.engine.run import Run
-from dipgraph.reports.news import News
+from dipgraph.reports.news import Audience, News
 from dipgraph.reports.progress import Bars
 from dipgraph.reports.tensorboard import TensorBoard
 from tests.command_line import call
@@ -125,3 +132,68 @@ def test_without_tensorboard_the_command_that_installs_it_is_named(tmp_path, mon
     said = call("run", written(tmp_path, SPLIT), *TINY, "--tensorboard", "--out", str(out), code=2)
     assert 'pip install "dipgraph[tensorboard]"' in said
     assert not out.exists()
+
+
+def test_a_listener_that_leaves_does_not_hold_the_run_back(tmp_path, monkeypatch):
+    recipe, whole, out = written(tmp_path, SPLIT), tmp_path / "whole", tmp_path / "out"
+    call("run", recipe, *TINY, "--out", str(whole))
+    echo, lines = click.echo, []
+
+    def broken(text: str, **options) -> None:
+        if not options.get("err"):
+            lines.append(text)
+            if len(lines) > 3:
+                raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+        echo(text, **options)
+
+    monkeypatch.setattr(click, "echo", broken)
+    said = call("run", recipe, *QUIETLY, "--out", str(out), "--json-lines")
+    assert said.count("JsonLines ends here: Broken pipe; the run goes on") == 1
+    assert len(lines) == 4
+    assert delivered(out) == delivered(whole)
+
+
+def test_whoever_cannot_go_on_is_left_out_wherever_that_is():
+    class Broken(Events):
+        def __init__(self, at: str) -> None:
+            super().__init__()
+            self.at = at
+
+        def _maybe(self, at: str) -> None:
+            if at == self.at:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        def add_scalar(self, *arguments) -> None:
+            self._maybe("scalar")
+
+        def add_image(self, *arguments) -> None:
+            self._maybe("image")
+
+        def close(self) -> None:
+            self._maybe("close")
+
+    for at in ("scalar", "image", "close"):
+        run, told, others = split(), [], Events()
+        with Audience([TensorBoard(run, Broken(at), 0.0), TensorBoard(run, others, 0.0)], told.append) as audience:
+            for _ in run:
+                audience.look()
+            audience.ended(run.result())
+        assert told == ["warning: TensorBoard ends here: No space left on device; the run goes on"]
+        assert others.is_closed
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("closed", ["stdout", "stderr"])
+def test_an_interrupted_pipeline_saves_the_run(closed, tmp_path):
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "dipgraph.cli", "run", "vanilla", *QUIETLY, "--set", "problem.size=32", "--set",
+               "channels=4", "--set", "scales=2", "--out", str(out), "--set", "gradient_steps=1000000"]  # fmt: skip
+    run = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    while not list(out.glob("checkpoints/*.json")):
+        assert run.poll() is None
+        time.sleep(0.05)
+    getattr(run, closed).close()  # as where `| tee log` has got the signal too
+    run.send_signal(signal.SIGINT)
+    run.communicate(timeout=60)
+    assert run.returncode == 130
+    assert json.loads((out / "summary.json").read_text())["outcome"] == "interrupted"
