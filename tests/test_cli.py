@@ -51,7 +51,7 @@ def folder(tmp_path_factory) -> Path:
 
 def test_a_run_leaves_its_folder(folder):
     assert {path.name for path in folder.iterdir()} == {
-        "reconstruction.tiff", "reconstruction.png", "stopped.tiff", "stopped.png", "history.csv", "recipe.yaml",
+        "reconstruction.tiff", "reconstruction.png", "last.tiff", "last.png", "history.csv", "recipe.yaml",
         "problem.yaml", "summary.json", "weights.safetensors", "run.json", "citations.bib",
         "fbp.tiff", "fbp.png", "reference.tiff", "reference.png",
     }  # fmt: skip
@@ -259,7 +259,7 @@ def test_a_strength_out_of_range_is_told_where_it_is_set(value, said):
 
 def test_shipped_recipes_refuse_what_they_cannot_do(tmp_path):
     tiny = [*TINY, "--out", str(tmp_path / "o")]
-    many = only_fault(["run", "subset_sgd", *tiny, "--set", "subsets=11"])
+    many = only_fault(["run", "subset_sgd", *tiny, "--set", "subsets=11", "--set", "gradient_steps=11"])
     assert "E802 subset.next" in many
     assert "11 subsets of 10 views" in many
     assert "use at most 10" in many
@@ -363,7 +363,7 @@ def test_warnings_are_not_told_beside_the_fault_that_causes_them(command, asked)
 
 def test_a_blank_line_has_no_caret_under_it():
     said = call("check", "vanilla", "--preset", "", code=2)
-    assert said == "--preset:1:1: E205 no preset ''\n    there is paper\n"
+    assert said == "--preset:1:1: E205 no preset ''\n    there is paper, all_rays\n"
 
 
 def test_files_that_were_read_are_shown_in_words(tmp_path):

@@ -69,11 +69,17 @@ def clear_parts(folder: Path) -> None:
 def whole_text(path: Path) -> str:
     """The text of a file; raises :class:`StorageError` if it cannot be read."""
     try:
-        return path.read_bytes().decode()  # as it is: the ends of its lines too belong to its hash
-    except OSError as error:
-        raise StorageError.of(error, path, "read") from None
+        return whole_bytes(path).decode()  # as it is: the ends of its lines too belong to its hash
     except UnicodeDecodeError:
         raise StorageError("is not UTF-8", where=str(path)) from None
+
+
+def whole_bytes(path: Path) -> bytes:
+    """What a file holds; raises :class:`StorageError` if it cannot be read."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise StorageError.of(error, path, "read") from None
 
 
 def _settle(folder: Path) -> None:

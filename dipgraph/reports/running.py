@@ -18,7 +18,7 @@ from dipgraph.data.problem import Problem
 from dipgraph.data.problem_file import load_problem, read_problem
 from dipgraph.data.shipped import load_recipe, locate
 from dipgraph.engine.checkpoint import Checkpoints
-from dipgraph.engine.files import whole_text, write_whole
+from dipgraph.engine.files import whole_bytes, whole_text, write_whole
 from dipgraph.engine.run import Options, Outcome, Run
 from dipgraph.engine.schedule import Schedule
 from dipgraph.language import Program, Recipe, settle_recipe
@@ -167,7 +167,7 @@ def rerun_and_report(where: Path, *, quiet: bool) -> int:
     result = run.result()
     image, _ = read_image(where / "reconstruction.tiff")
     is_same = image.shape == result.image.shape and image.tobytes() == result.image.tobytes()
-    history = result.record.text() == whole_text(where / HISTORY)
+    history = result.record.text().encode() == whole_bytes(where / HISTORY)
     if is_same and history:
         click.echo(f"{where}: the same again, bit for bit: the image and the {run.steps} steps of its history")
         return 0

@@ -74,7 +74,8 @@ def test_the_folder_says_what_the_run_was(tmp_path):
     out = tmp_path / "out"
     call("run", "admm_denoiser", *short("admm_denoiser"), *TINY, "--seed", "3", "--out", str(out))
     told = json.loads((out / "run.json").read_text())
-    assert told["options"] == {"device": "cpu", "seed": 3, "threads": 1, "run_on": False, "dtype": "float32"}
+    assert told["options"] == {"device": "cpu", "seed": 3, "threads": 1, "run_on": False, "dtype": "float32",
+                               "stop_at": None}  # fmt: skip
     for name in ("recipe", "problem"):
         content = (out / f"{name}.yaml").read_bytes()
         assert told[name]["sha256"] == hashlib.sha256(content).hexdigest()
@@ -125,12 +126,13 @@ def test_files_of_a_run_that_were_changed_are_told(tmp_path):
             if key in told:
                 for value in (None, [[]], True):
                     (out / name).write_text(json.dumps(told | {key: value}))
-                    assert f"{name}: is not what a run writes: {key}" in call("rerun", str(out), code=2)
+                    assert f"{name}: is not what a run writes: '{key}" in call("rerun", str(out), code=2)
         (out / name).write_text(before)
     for name in ("reconstruction.tiff", "history.csv"):
         before = (out / name).read_bytes()
         (out / name).write_bytes(b"\xff")
-        call("rerun", str(out), code=2)
+        told = call("rerun", str(out), code=2 if name.endswith("tiff") else 0)
+        assert name in told or "the history differs" in told
         (out / name).unlink()
         assert "No such file" in call("rerun", str(out), code=2)
         (out / name).write_bytes(before)
@@ -163,9 +165,9 @@ def test_what_stands_after_an_interruption_is_never_mixed(tmp_path, monkeypatch)
 def test_a_signal_while_results_are_written_holds_nothing_back(tmp_path, monkeypatch):
     out, write = tmp_path / "out", folder.write
 
-    def interrupted(*arguments) -> None:
+    def interrupted(*arguments, **options) -> None:
         signal.raise_signal(signal.SIGINT)
-        write(*arguments)
+        write(*arguments, **options)
 
     monkeypatch.setattr(folder, "write", interrupted)
     call("run", written(tmp_path, "no gradients"), *TINY, "--out", str(out))
