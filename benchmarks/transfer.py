@@ -1,0 +1,98 @@
+"""How a recipe's main weight carries over: a quarter, half, once, twice and four times its default on real scans.
+
+Prints what is delivered for each, and how far the default is below the best of the five. The defaults were chosen on
+`shepp_logan` and the scan `tc` of HTC2022; here it is `ta` and a tooth, and both once more on a grid twice as fine.
+Rows are kept as they come, so that a study that was cut off goes on.
+
+    python benchmarks/transfer.py --data ../shared/data [--jobs 2] [--fine]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import os
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+from typing import Any
+
+from machine import machine
+
+import dipgraph
+from dipgraph.data.shipped import load_recipe
+
+WEIGHTS = {"tv": "alpha", "tv_hqs": "lam", "red_apg": "lam", "admm_denoiser": "beta"}
+FACTORS = (0.25, 0.5, 1.0, 2.0, 4.0)
+
+
+def problems(data: Path, *, fine: bool) -> dict[str, tuple[str, dict[str, Any]]]:
+    """The scans by a short name: the shipped problem and its settings."""
+    stem = data / "htc2022" / "htc2022_ta_full"
+    scan = {"problem.path": f"{stem}.mat", "problem.reference": f"{stem}_recon_fbp.mat", "problem.views": 30}
+    tooth = {"problem.path": str(data / "tooth.h5"), "problem.views": 30}
+    found = {"ta": ("htc2022", scan), "tooth": ("tooth", tooth)}
+    if fine:
+        found |= {"ta, twice as fine": ("htc2022", scan | {"problem.binning": 2}),
+                  "tooth, twice as fine": ("tooth", tooth | {"problem.binning": 1})}  # fmt: skip
+    return found
+
+
+def measure(case: tuple[str, str, float], data: str, threads: int) -> dict[str, Any]:
+    """One recipe on one scan with its weight times a factor."""
+    recipe, label, factor = case
+    name, settings = problems(Path(data), fine=True)[label]
+    weight = WEIGHTS[recipe]
+    default = float(load_recipe(recipe).parameters.declared[weight].default.text)
+    result = dipgraph.run(recipe, name, settings=settings | {weight: factor * default}, threads=threads, run_on=True)
+    summary = result.summary()
+    told = {key: summary[key] for key in ("psnr", "peak_psnr", "final_psnr", "stop_iteration", "seconds")}
+    about = {"recipe": recipe, "problem": label, "factor": factor, "weight": factor * default}
+    return about | told | {"machine": machine()}
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    """The rows as Markdown."""
+    heads = [f"×{factor:g}" for factor in FACTORS]
+    out = [
+        f"| recipe | weight | problem | {' | '.join(heads)} | default below the best |",
+        f"|---|---|---|{'---|' * 6}",
+    ]
+    found = {(row["recipe"], row["problem"], row["factor"]): row["psnr"] for row in rows}
+    for recipe, problem in sorted({key[:2] for key in found}):
+        values = [found.get((recipe, problem, factor)) for factor in FACTORS]
+        known = [value for value in values if value is not None]
+        said = " | ".join("–" if value is None else f"{value:.2f}" for value in values)
+        loss = "–" if values[2] is None else f"{max(known) - values[2]:.2f}"
+        out.append(f"| `{recipe}` | `{WEIGHTS[recipe]}` | {problem} | {said} | {loss} |")
+    return "\n".join(out)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--results", type=Path, default=Path("benchmarks/results/transfer.jsonl"))
+    parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--fine", action="store_true", help="on the finer grids too, which take four times as long")
+    parser.add_argument("--tables", action="store_true", help="only print what is there")
+    asked = parser.parse_args()
+    rows = [json.loads(line) for line in asked.results.read_text().splitlines()] if asked.results.exists() else []
+    done = {(row["recipe"], row["problem"], row["factor"]) for row in rows}
+    wanted = [(recipe, label, factor) for label in problems(asked.data, fine=asked.fine) for factor in sorted(
+        FACTORS, key=lambda factor: max(factor, 1 / factor)) for recipe in WEIGHTS]  # fmt: skip
+    left = [] if asked.tables else [case for case in wanted if case not in done]
+    threads = max(1, (os.cpu_count() or 1) // asked.jobs)
+    with ProcessPoolExecutor(asked.jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
+        for future in as_completed([pool.submit(measure, case, str(asked.data), threads) for case in left]):
+            rows.append(future.result())
+            asked.results.parent.mkdir(parents=True, exist_ok=True)
+            with asked.results.open("a") as file:
+                file.write(json.dumps(rows[-1]) + "\n")
+            print({key: value for key, value in rows[-1].items() if key != "machine"}, flush=True)
+    if rows:
+        print(table(rows))
+        print(f"\n{rows[-1]['machine']}")
+
+
+if __name__ == "__main__":
+    main()
