@@ -100,7 +100,7 @@ CASES: dict[str, Case] = {
     ),
     "red_apg": Case(
         (NETWORK, SGD_FOR_SPLIT, SMOOTHING, HOLD, SCORE),
-        INNER | {"lam": 0.2, "L": 2.0, "sigma": 0.1},
+        INNER | {"denoiser": "tv", "lam": 0.2, "L": 2.0, "sigma": 0.1},
         ("x", "v", "u", "t", *STOPPED),
         (
             ("of: x - u", "of: x + u"),
@@ -126,7 +126,7 @@ CASES: dict[str, Case] = {
     ),
     "hqs_denoiser": Case(
         (NETWORK, SGD_FOR_SPLIT, SMOOTHING, HOLD, SCORE),
-        INNER | {"alpha_1": 0.1, "alpha_K": 0.02, "lam": 0.01, "strength": "noise"},
+        INNER | {"denoiser": "tv", "alpha_1": 0.1, "alpha_K": 0.02, "lam": 0.01, "strength": "noise"},
         ("x", "u", *STOPPED),
         (
             ("of: x - u", "of: x + u"),
