@@ -53,7 +53,7 @@ def run_and_report(
     seed: int,
     threads: int | None,
     run_on: bool,
-    stop_at: int | None,
+    stop_at: int | None = None,
     checkpoint_every: str,
     view: View,
 ) -> int:
