@@ -44,9 +44,9 @@ def measure(case: tuple[str, str, float], data: str, threads: int) -> dict[str, 
     name, settings = problems(Path(data), fine=True)[label]
     weight = WEIGHTS[recipe]
     default = float(load_recipe(recipe).parameters.declared[weight].default.text)
-    result = dipgraph.run(recipe, name, settings=settings | {weight: factor * default}, threads=threads, run_on=True)
+    result = dipgraph.run(recipe, name, settings=settings | {weight: factor * default}, threads=threads)
     summary = result.summary()
-    told = {key: summary[key] for key in ("psnr", "peak_psnr", "final_psnr", "stop_iteration", "seconds")}
+    told = {key: summary[key] for key in ("psnr", "peak_psnr", "stop_iteration", "iterations", "seconds")}
     about = {"recipe": recipe, "problem": label, "factor": factor, "weight": factor * default}
     return about | told | {"machine": machine()}
 
