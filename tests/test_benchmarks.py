@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import runpy
 import sys
 from pathlib import Path
@@ -39,3 +40,15 @@ def test_the_table_of_results_is_made_with_every_setting_that_stands_above_it(
     assert asked["htc2022"].items() >= mine.items()
     assert asked["htc2022"]["htc2022.path"] == "scans/htc2022_ta_full.mat"
     assert "walnut_phantom\nDefaults with gradient_steps=5, tv.alpha=1e-3" in page.read_text()
+
+
+def test_the_study_of_stopping_watches_the_iterate_that_is_averaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(FOLDER))
+    study = runpy.run_path(str(FOLDER / "stopping.py"))
+    for name in study["FULL"]:
+        path = study["with_monitors"](name, str(tmp_path))
+        assert dipgraph.check(path) == []
+        watched = re.findall(r"stop\.\w*variance: \{watch: (\w+),", path.read_text())
+        assert set(watched[-2:]) == set(re.findall(r"- average: .*\{of: (\w+),", path.read_text()))
