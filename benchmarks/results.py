@@ -55,8 +55,9 @@ def main() -> None:
     settings: dict[str, object] = dict(text.split("=", 1) for text in asked.settings)
     if "htc2022" in problems:
         stem = asked.htc / "htc2022_ta_full"
-        settings |= {"htc2022.path": f"{stem}.mat", "htc2022.reference": f"{stem}_recon_fbp.mat",
-                     "htc2022.segmentation": f"{stem}_recon_fbp_seg.mat", "htc2022.views": 30}  # fmt: skip
+        scan = {"htc2022.path": f"{stem}.mat", "htc2022.reference": f"{stem}_recon_fbp.mat",
+                "htc2022.segmentation": f"{stem}_recon_fbp_seg.mat", "htc2022.views": 30}  # fmt: skip
+        settings = scan | settings
     page = asked.page.read_text(encoding="utf-8")
     for name in problems:  # before hours of runs
         put_in(page, name, "")
@@ -66,7 +67,8 @@ def main() -> None:
     try:
         for name in problems:
             recipes = asked.recipes or [each for each in shipped("recipes") if name != "denoise" or each not in VIEWS]
-            own = {key: value for key, value in settings.items() if "." not in key or key.startswith(f"{name}.")}
+            others = tuple(f"{other}." for other in PROBLEMS if other != name)
+            own = {key: value for key, value in settings.items() if not key.startswith(others)}
             found = dipgraph.compare(
                 recipes, [name], seeds=asked.seeds, settings=own, out=asked.out / name, jobs=asked.jobs,
                 threads=asked.threads, device=asked.device, quiet=False,

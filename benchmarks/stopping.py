@@ -19,6 +19,7 @@ import argparse
 import json
 import multiprocessing
 import os
+import re
 import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -43,8 +44,8 @@ MONITORS = {"variance": "windowed variance", "ema": "running variance", "discrep
             "whiteness": "whiteness of the residual"}  # fmt: skip
 LINES = """\
         - seen: A(average)
-        - variance_done, variance: {{stop.variance: {{watch: x, window: {window}, patience: {patience}}}}}
-        - ema_done, ema: {{stop.ema_variance: {{watch: x, patience: {patience}}}}}
+        - variance_done, variance: {{stop.variance: {{watch: {iterate}, window: {window}, patience: {patience}}}}}
+        - ema_done, ema: {{stop.ema_variance: {{watch: {iterate}, patience: {patience}}}}}
         - discrepancy_done, discrepancy: {{stop.discrepancy: {{of: seen, to: y, sigma: sigma_y, keep: average}}}}
         - white: {{residual.whiteness: {{of: seen - y}}}}
         - whiteness_done, whiteness: {{stop.rise: {{watch: white, keep: average, patience: {patience}}}}}
@@ -73,9 +74,9 @@ def with_monitors(name: str, folder: str) -> Path:
     """The shipped recipe with every monitor beside its own."""
     text = shipped("recipes")[name].read_text(encoding="utf-8")
     per_step = "inner:" not in text
-    lines = LINES.format(window=100 if per_step else 10, patience=1000 if per_step else 100)
-    if "        - x: f(z)\n" not in text and "let: [x: f(z)" not in text and "- x: mean" not in text:
-        lines = lines.replace("watch: x", "watch: z" if name == "aseq" else "watch: v")
+    averaged = re.search(r"- average: \{average\.ema: \{of: (\w+),", text)
+    assert averaged, f"{name} has no average of its iterates"
+    lines = LINES.format(iterate=averaged[1], window=100 if per_step else 10, patience=1000 if per_step else 100)
     before, mark, after = text.partition("      until: done\n")
     assert mark, f"{name} has no loop that ends early"
     text = before + lines + mark + after

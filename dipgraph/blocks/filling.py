@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -63,9 +64,9 @@ class Filling:
         flat[..., self.gaps] = torch.where(self.shares.to(flat) == 0, 0.0, taken).sum(-2)
         return flat.reshape(vectors.shape)
 
-    @property
+    @cached_property
     def adjoint(self) -> FillingAdjoint:
-        """The adjoint map."""
+        """The adjoint map; made once, since that waits for the device."""
         return FillingAdjoint(self)
 
     @property
@@ -97,6 +98,9 @@ class FillingAdjoint:
     def __init__(self, adjoint: Filling) -> None:
         self.adjoint = adjoint
         self.domain_shape = self.codomain_shape = adjoint.domain_shape
+        sources = adjoint.sources.flatten()
+        self.order = sources.argsort(stable=True)
+        self.takers, self.counts = sources[self.order].unique_consecutive(return_counts=True)
 
     def __call__(self, vectors: Tensor) -> Tensor:
         """The vectors with their gaps given away."""
@@ -109,8 +113,11 @@ class FillingAdjoint:
         flat = _flat(vectors, self.domain_shape).clone()
         given = flat[..., self.adjoint.gaps]
         flat[..., self.adjoint.gaps] = 0.0
-        for sources, shares in zip(self.adjoint.sources, self.adjoint.shares, strict=True):
-            flat.index_add_(-1, sources, given * shares.to(flat))
+        if len(self.takers):
+            given = (given.unsqueeze(-2) * self.adjoint.shares.to(flat)).flatten(-2)[..., self.order]
+            # In a fixed order: to add at an index leaves that to chance on a GPU, and so the last bits.
+            sums = torch.segment_reduce(given.movedim(-1, 0).contiguous(), "sum", lengths=self.counts, axis=0)
+            flat[..., self.takers] += sums.movedim(0, -1)
         return flat.reshape(vectors.shape)
 
     @property

@@ -11,6 +11,7 @@ from block_laws import few, lawful, matrix_map
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dipgraph.blocks.filling import Filling
 from dipgraph.blocks.grid import coarsen
 from dipgraph.blocks.rays import split
 from dipgraph.blocks.subset import SubsetSampler
@@ -161,3 +162,16 @@ def test_filling_is_linear_with_an_adjoint_and_derivatives(by: str) -> None:
     one, other = y.detach()[0, 0], p[0, 0]
     np.testing.assert_allclose(fill.op @ one.numpy().ravel(), fill(one).numpy().ravel(), atol=1e-15)
     np.testing.assert_allclose(fill.adjoint.op @ other.numpy().ravel(), fill.adjoint(other).numpy().ravel(), atol=1e-15)
+
+
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
+def test_the_adjoint_of_filling_adds_in_the_same_order_always(device: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.Tensor, "index_add_", None)  # whose order is left to chance on a GPU
+    known = torch.zeros(3, 5000, dtype=torch.bool, device=device)
+    known[:, ::1000] = True
+    fill = Filling(known, axis=-1)
+    p = torch.rand(2, 1, 3, 5000, device=device)
+    first = fill.adjoint(p)
+    assert all(torch.equal(fill.adjoint(p), first) for _ in range(10))
+    exact = torch.from_numpy(fill.op.H.matmat(p.double().cpu().numpy().reshape(2, -1).T).T.reshape(p.shape))
+    torch.testing.assert_close(first.double().cpu(), exact, rtol=1e-4, atol=1e-4)

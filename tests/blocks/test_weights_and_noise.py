@@ -157,3 +157,14 @@ def test_noise_estimate_needs_neighbours_that_were_measured() -> None:
     measured[..., 2::4] = 0
     with pytest.raises(InputError, match="hold out fewer"):
         noise.estimate(torch.rand(1, 1, 4, 12), measured)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.2, 0.4])
+def test_structure_is_left_out_however_many_rays_were_not_measured(share: float) -> None:
+    """What has to be free of structure is a share of what was measured, not of all the data."""
+    draw = np.random.default_rng(6)
+    rows, columns = np.mgrid[:80, :200] / 100
+    detail = np.where(columns < 1.1, np.repeat(draw.uniform(-1, 1, (80, 50)), 4, axis=1), 0)
+    noisy = np.cos(4 * columns) + rows + detail + 0.03 * draw.standard_normal(detail.shape)
+    measured = torch.from_numpy((draw.uniform(size=detail.shape) >= share).astype(float))[None, None]
+    assert float(noise.estimate(torch.from_numpy(noisy)[None, None], measured)) == pytest.approx(0.03, rel=0.15)
