@@ -25,6 +25,8 @@ from dipgraph.reports.comparison.figures import draw_figures
 from dipgraph.reports.comparison.table import table_text
 
 SEED = 1
+PAPERS = {"hold": "0", "vanilla.stopping": "variance", "vanilla.patience": "1000"}
+"""As in the survey: all rays in the loss, and the windowed variance, here of `vanilla` alone, to stop by."""
 FAMILIES = {
     "network": ["vanilla", "vanilla, FBP input"],
     "total_variation": ["tv_pdhg", "vanilla", "tv", "tv_hqs"],
@@ -51,7 +53,7 @@ def main() -> None:
     parser.add_argument("--device")
     parser.add_argument("--set", dest="settings", action="append", default=[], metavar="NAME=VALUE")
     asked = parser.parse_args()
-    settings = dict(text.split("=", 1) for text in asked.settings)
+    settings = PAPERS | dict(text.split("=", 1) for text in asked.settings)
     how = {"seeds": [SEED], "preset": "paper", "jobs": asked.jobs, "threads": asked.threads, "device": asked.device,
            "quiet": False}  # fmt: skip
     try:

@@ -38,16 +38,21 @@ def problems(data: Path, *, fine: bool) -> dict[str, tuple[str, dict[str, Any]]]
     return found
 
 
+def default(recipe: str) -> float:
+    """A recipe's weight as it ships."""
+    return float(load_recipe(recipe).parameters.declared[WEIGHTS[recipe]].default.text)
+
+
 def measure(case: tuple[str, str, float], data: str, threads: int) -> dict[str, Any]:
     """One recipe on one scan with its weight times a factor."""
     recipe, label, factor = case
     name, settings = problems(Path(data), fine=True)[label]
     weight = WEIGHTS[recipe]
-    default = float(load_recipe(recipe).parameters.declared[weight].default.text)
-    result = dipgraph.run(recipe, name, settings=settings | {weight: factor * default}, threads=threads)
+    usual = default(recipe)
+    result = dipgraph.run(recipe, name, settings=settings | {weight: factor * usual}, threads=threads)
     summary = result.summary()
     told = {key: summary[key] for key in ("psnr", "peak_psnr", "stop_iteration", "iterations", "seconds")}
-    about = {"recipe": recipe, "problem": label, "factor": factor, "weight": factor * default}
+    about = {"recipe": recipe, "problem": label, "factor": factor, "weight": factor * usual}
     return about | told | {"machine": machine()}
 
 
@@ -77,6 +82,7 @@ def main() -> None:
     parser.add_argument("--tables", action="store_true", help="only print what is there")
     asked = parser.parse_args()
     rows = [json.loads(line) for line in asked.results.read_text().splitlines()] if asked.results.exists() else []
+    rows = [row for row in rows if row["weight"] == row["factor"] * default(row["recipe"])]  # else of another default
     done = {(row["recipe"], row["problem"], row["factor"]) for row in rows}
     wanted = [(recipe, label, factor) for label in problems(asked.data, fine=asked.fine) for factor in sorted(
         FACTORS, key=lambda factor: max(factor, 1 / factor)) for recipe in WEIGHTS]  # fmt: skip

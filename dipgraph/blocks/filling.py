@@ -100,7 +100,8 @@ class FillingAdjoint:
         self.domain_shape = self.codomain_shape = adjoint.domain_shape
         sources = adjoint.sources.flatten()
         self.order = sources.argsort(stable=True)
-        self.takers, self.counts = sources[self.order].unique_consecutive(return_counts=True)
+        sources = sources[self.order]
+        self.takers, self.counts = sources.unique_consecutive(return_counts=True)  # type: ignore[no-untyped-call]
 
     def __call__(self, vectors: Tensor) -> Tensor:
         """The vectors with their gaps given away."""

@@ -212,10 +212,14 @@ class Executor:
         _move(slots, item.exports)
 
     def _ends(self, item: CompiledLoop, number: int, *, outermost: bool) -> bool:
-        """Whether the loop ends early after this iteration."""
+        """Whether the loop ends early after this iteration: by its own test, or since the run was asked to."""
+        return self._stops(item, number, outermost=outermost) or self.is_at_the_end
+
+    def _stops(self, item: CompiledLoop, number: int, *, outermost: bool) -> bool:
+        """Whether the loop's test ends it; where that would change nothing it is not read."""
         step = item.loop.step
-        if self.is_at_the_end:
-            return True
+        if self.run_on and not outermost:
+            return False
         if item.until is None or (number % step.every and number != step.count):
             return False
         if outermost and self.stopped_at is not None:

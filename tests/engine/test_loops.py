@@ -191,3 +191,9 @@ returns: {image: "x + 0*x", start: "2*fbp(y)", late: "late + late", back: "adjoi
         seen.append({name for name, value in found.items() if value is not None})
     assert seen == [{"start"}, {"start"}, *[{"image", "start", "late", "back", "r"}] * 2]
     assert all(value is not None for value in run.executor.returned().values())
+
+
+def test_a_stop_at_the_step_that_was_asked_for_is_a_stop():
+    text = loop("- n: n + 1", "n: n", count=9, extra="      until: n >= 3\n")
+    ended = finish(text, stop_at=3)
+    assert (ended.stopped_at, ended.outcome.name, value(ended, "n")) == (3, "STOPPED", 3)
