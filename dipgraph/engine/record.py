@@ -20,7 +20,7 @@ from dipgraph.signatures.errors import DipgraphError
 BATCH = 64
 """Entries that the device keeps before the host reads them."""
 GROWTH = 1e8
-"""A loss that grows to so many times the largest of its first ten has diverged."""
+"""A loss that grows to so many times the largest of its first ten, and of half the data's square, has diverged."""
 
 
 class DivergedError(DipgraphError):
@@ -69,6 +69,8 @@ class Record:
         self._first: dict[tuple[str, ...], list[float]] = {}
         self.fault: DivergedError | None = None
         """How the run diverged, once that has been read."""
+        self._least = 0.5 * float(bound.given["y"].double().square().sum())
+        """Half the data's square: the fidelity of an empty image. A run may start at a loss of 0, its minimum."""
         problem, setting = bound.problem, bound.setting
         self.psnr: DevicePsnr | None = None
         if problem.reference is not None:
@@ -131,7 +133,7 @@ class Record:
         first = self._first.setdefault(tuple(sorted(entry.terms)), [])  # a state keeps no order of its terms
         if len(first) < 10:
             first.append(abs(loss))
-        bound = GROWTH * max(first) or math.inf  # a run may start at a loss of 0
+        bound = GROWTH * max(*first, self._least) or math.inf
         if self.fault is None and (not math.isfinite(loss) or abs(loss) > bound):
             bad = tuple(name for name, term in entry.terms.items() if not math.isfinite(term))
             largest = max(entry.terms, key=lambda name: abs(entry.terms[name]))

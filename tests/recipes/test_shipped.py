@@ -117,3 +117,11 @@ def test_rays_held_out_reach_no_iterate(name: str, words: Mapping[str, Any], tmp
     assert all(np.array_equal(one, other) for one, other in zip(images, others, strict=True))
     assert returned.keys() == again.keys() >= {"last"}
     assert all(torch.equal(returned[key], again[key]) for key in returned)
+
+
+def test_a_start_at_the_minimum_is_no_divergence_later() -> None:
+    """Where the operator is the identity, plug-and-play begins at the data, where both its terms are zero."""
+    result = dipgraph.run("pnp_admm", "denoise", settings={"problem.size": 32, "outer": 20}, device="cpu")
+    assert result.outcome is dipgraph.Outcome.COMPLETED
+    losses = [entry.loss for entry in result.record.entries.values()]
+    assert max(losses) > 1e8 * max(losses[:10])
