@@ -72,11 +72,13 @@ def conclude(executor: Executor, *, run_on: bool, is_diverged: bool, is_interrup
     delivered = delivered_step(now, steps, images=len(loops) == 1 and loops[0].images)
     if is_diverged or is_interrupted or executor.frames:
         outcome = Outcome.DIVERGED if is_diverged else Outcome.INTERRUPTED if is_interrupted else Outcome.UNDER_WAY
-        said = f"{outcome.name.lower().replace('_', ' ')} at {steps}"
+        said = f"{outcome.name.lower().replace('_', ' ')} at step {steps}"
         return End(outcome, _with_image(said, delivered), delivered, now)
     if stop is None or ended is None:
         failed = failure(now, stopped=False)
-        said = f"ran to {steps}, as asked" if executor.is_at_the_end else f"ran to the end of its budget of {steps}"
+        said = (
+            f"ran to step {steps}, as asked" if executor.is_at_the_end else f"ran to the end of its budget of {steps}"
+        )
         said += f": {failed.clause}" if failed else ""
         outcome = OF_FAILURES[failed.verdict] if failed else Outcome.COMPLETED
         return End(outcome, _with_image(said, delivered), delivered, now)
@@ -84,10 +86,10 @@ def conclude(executor: Executor, *, run_on: bool, is_diverged: bool, is_interrup
     failed = failure(then, stopped=True)
     if not run_on or executor.delivered is not None:
         delivered = delivered_step(then, stop, images=ended["images"])
-    said = f"{'would have ' if run_on else ''}stopped at {stop}: {why(then, ended['test'])}"
-    said = _with_image(said, delivered) + (f", and ran on to {steps}" if run_on else "")
+    said = f"{'would have ' if run_on else ''}stopped at step {stop}: {why(then, ended['test'])}"
+    said = _with_image(said, delivered) + (f", and ran on to step {steps}" if run_on else "")
     return End(OF_FAILURES[failed.verdict] if failed else Outcome.STOPPED, said, delivered, then)
 
 
 def _with_image(said: str, step: int | None) -> str:
-    return said if step is None else f"{said}; delivered the image of {step}"
+    return said if step is None else f"{said}; delivered the image of step {step}"

@@ -10,7 +10,7 @@ from dipgraph.engine.outcome import Outcome
 from dipgraph.language import settle_recipe
 from dipgraph.reports import folder
 from dipgraph.reports.job import View
-from dipgraph.reports.running import again, begin_and_report, told_of
+from dipgraph.reports.running import again, begin_and_report, check_texts, told_of
 from dipgraph.signatures.errors import InputError
 
 PRESET = "all_rays"
@@ -28,8 +28,8 @@ def refit_and_report(where: Path, *, out: str | None, overwrite: bool, view: Vie
     Raises
     ------
     InputError
-        If the run has not come to its end, if its image is of no single step, if its recipe has no such preset, or if
-        it held nothing out.
+        If the run has not come to its end, if its recipe or problem was changed since, if its image is of no single
+        step, if its recipe has no such preset, or if it held nothing out.
     """
     told = told_of(where)
     summary = folder.read_summary(where) or {}
@@ -40,10 +40,14 @@ def refit_and_report(where: Path, *, out: str | None, overwrite: bool, view: Vie
     if not isinstance(step, int):
         raise InputError("the run's image is of no single step to go to", where=str(where),
                          remedy="its recipe has to return the image of a stopper, or a tracked one")  # fmt: skip
-    recipe, program, run, _ = again(where, told)
+    recipe, program, run, texts = again(where, told)
+    check_texts(where, told, texts)
     if PRESET not in recipe.parameters.presets:
-        raise InputError(f"the recipe has no preset '{PRESET}'", where=str(where / folder.RECIPE),
-                         remedy=f"give it one that holds nothing out: presets: {{{PRESET}: {{hold: 0}}}}")  # fmt: skip
+        raise InputError(
+            f"the run's recipe has no preset '{PRESET}', under which it would hold nothing out",
+            where=str(where),
+            remedy="one that never does has no use for a refit; else add the preset to your recipe and run that",
+        )
     whole = settle_recipe(recipe, registry(), PRESET)
     if dict(whole.parameters) == dict(program.parameters):
         raise InputError("the run held nothing out: its image is made of all data already", where=str(where))

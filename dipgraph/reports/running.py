@@ -136,7 +136,7 @@ def _resume(where: Path, checkpoint_every: str | None, view: View) -> int:
     found, said = checkpoints.latest()
     for line in said:
         tell(f"warning: {line}")
-    _check_texts(where, told, texts)
+    check_texts(where, told, texts)
     step = 0
     if found is not None:
         found.give_to(run)
@@ -156,7 +156,7 @@ def rerun_and_report(where: Path, *, quiet: bool) -> int:
         raise InputError("the run has not ended: there is nothing to compare with", where=str(where),
                          remedy=f"end it with: dipgraph resume {where}")  # fmt: skip
     *_, run, texts = again(where, told)
-    _check_texts(where, told, texts)
+    check_texts(where, told, texts)
     with Interrupts() as interrupts, Bars(run, Console(stderr=True, quiet=quiet)) as bars:
         for _ in run:
             bars.look()
@@ -208,7 +208,7 @@ def again(where: Path, told: dict[str, Any]) -> tuple[Recipe, Program, Run, dict
     return recipe, program, Run(program, problem, options), texts
 
 
-def _check_texts(where: Path, told: dict[str, Any], texts: dict[str, str]) -> None:
+def check_texts(where: Path, told: dict[str, Any], texts: dict[str, str]) -> None:
     """Refuse a recipe or problem that was changed after the run began."""
     for name, of in ((RECIPE, "recipe"), (PROBLEM, "problem")):
         if provenance.text_hash(texts[name]) != told[of]["sha256"]:

@@ -21,7 +21,7 @@ def show(result: Result, problem: Problem, console: Console) -> None:
         table.add_column(heading, justify="right")
     peak = result.record.peak
     table.add_row(
-        "this run",
+        "delivered",
         *_scores(result.score),
         _number(peak[1] if peak else None, 2),
         _number(peak[0] if peak else None, 0),

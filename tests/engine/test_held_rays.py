@@ -88,7 +88,7 @@ def test_values_of_held_out_rays_change_no_iterate_before_the_stop(value: float,
         assert run.result().outcome is dipgraph.Outcome.SCORE_NOT_FINITE
         assert np.isfinite(run.result().image).all()
         assert run.result().explanation == (
-            "stopped at 6: norm(held(q - y)) was no finite number; delivered the image of 6"
+            "stopped at step 6: norm(held(q - y)) was no finite number; delivered the image of step 6"
         )
 
 
@@ -113,7 +113,7 @@ def test_with_nothing_held_out_it_is_the_recipe_without_a_split(by: str, tmp_pat
     assert np.array_equal(one.image, other.image)
     losses = [[entry.loss for entry in result.record.entries.values()] for result in (one, other)]
     assert losses[0] == losses[1]
-    assert one.explanation == "ran to the end of its budget of 24; delivered the image of 24"
+    assert one.explanation == "ran to the end of its budget of 24; delivered the image of step 24"
     assert one.outcome is other.outcome is dipgraph.Outcome.COMPLETED
 
 

@@ -152,7 +152,7 @@ def test_a_run_can_be_ended_at_a_step_with_what_it_would_have_held_there(step):
     text = loop("- n: n + k", "n: n", count=9)
     ended = finish(text, stop_at=step)
     assert (value(ended, "n"), ended.steps) == (step * (step + 1) / 2, step)
-    assert ended.explanation.startswith(f"ran to {step}, as asked")
+    assert ended.explanation.startswith(f"ran to step {step}, as asked")
     assert (ended.outcome.name, ended.stopped_at) == ("COMPLETED", None)
 
 

@@ -36,7 +36,10 @@ def told(result: Result) -> tuple[str, str]:
 
 def test_a_stop_is_explained_and_the_best_image_delivered() -> None:
     result = finish(watching("abs(n - 5)"))
-    assert told(result) == ("STOPPED", "stopped at 9: w had not fallen for 4 iterations; delivered the image of 5")
+    assert told(result) == (
+        "STOPPED",
+        "stopped at step 9: w had not fallen for 4 iterations; delivered the image of step 5",
+    )
     assert np.all(result.image == 5)
     summary = result.summary()
     assert (summary["stop_iteration"], summary["delivered_step"]) == (9, 5)
@@ -49,18 +52,20 @@ def test_a_stop_is_explained_and_the_best_image_delivered() -> None:
 
 
 FAILURES = {
-    "n": ("NEVER_IMPROVED", "stopped at 5: w never fell below its first value; delivered the image of 5"),
-    "2.5 + 0*n": ("CONSTANT_SCORE", "stopped at 5: w did not change at all; delivered the image of 5"),
-    "-2.5 + 1e-14*n": ("CONSTANT_SCORE", "stopped at 5: w did not change at all; delivered the image of 5"),
-    "n*norm(x)*1e300*1e300": ("SCORE_NOT_FINITE", "stopped at 5: w was no finite number; delivered the image of 5"),
-    "-norm(x)*1e300*1e300": ("SCORE_NOT_FINITE", "stopped at 5: w was no finite number; delivered the image of 5"),
-    "norm(x)*1e300*1e300 - norm(x)*1e300*1e300": ("SCORE_NOT_FINITE", "stopped at 5: w was no finite number; "
-                                                  "delivered the image of 5"),
-    "where(n < 3, 9 - n, norm(x)*1e300*1e300)": ("SCORE_NOT_FINITE", "stopped at 6: w was no finite number; "
-                                                 "delivered the image of 2"),
-    "where(n < 2, 9 - n, norm(x)*1e300*1e300)": ("SCORE_NOT_FINITE", "stopped at 5: w was no finite number; "
-                                                 "delivered the image of 5"),
-    "max(9 - n, 6)": ("CONSTANT_SCORE", "stopped at 7: w did not change at all; delivered the image of 3"),
+    "n": ("NEVER_IMPROVED", "stopped at step 5: w never fell below its first value; delivered the image of step 5"),
+    "2.5 + 0*n": ("CONSTANT_SCORE", "stopped at step 5: w did not change at all; delivered the image of step 5"),
+    "-2.5 + 1e-14*n": ("CONSTANT_SCORE", "stopped at step 5: w did not change at all; delivered the image of step 5"),
+    "n*norm(x)*1e300*1e300": ("SCORE_NOT_FINITE", "stopped at step 5: w was no finite number; "
+                                                  "delivered the image of step 5"),
+    "-norm(x)*1e300*1e300": ("SCORE_NOT_FINITE", "stopped at step 5: w was no finite number; "
+                                                 "delivered the image of step 5"),
+    "norm(x)*1e300*1e300 - norm(x)*1e300*1e300": ("SCORE_NOT_FINITE", "stopped at step 5: w was no finite number; "
+                                                  "delivered the image of step 5"),
+    "where(n < 3, 9 - n, norm(x)*1e300*1e300)": ("SCORE_NOT_FINITE", "stopped at step 6: w was no finite number; "
+                                                 "delivered the image of step 2"),
+    "where(n < 2, 9 - n, norm(x)*1e300*1e300)": ("SCORE_NOT_FINITE", "stopped at step 5: w was no finite number; "
+                                                 "delivered the image of step 5"),
+    "max(9 - n, 6)": ("CONSTANT_SCORE", "stopped at step 7: w did not change at all; delivered the image of step 3"),
 }  # fmt: skip
 
 
@@ -70,9 +75,9 @@ def test_a_score_that_cannot_tell_ends_with_the_outcome_that_says_so(score: str,
     outcome, explanation = FAILURES[score]
     result = finish(watching(score), run_on=run_on)
     if run_on:
-        explanation = f"would have {explanation}, and ran on to 40"
+        explanation = f"would have {explanation}, and ran on to step 40"
     assert told(result) == (outcome, explanation)
-    assert np.all(result.image == int(explanation.split("image of ")[1].split(",")[0]))
+    assert np.all(result.image == int(explanation.split("image of step ")[1].split(",")[0]))
     assert result.summary()["outcome"] == outcome.lower()
 
 
@@ -86,7 +91,7 @@ def test_a_score_that_cannot_tell_ends_with_the_outcome_that_says_so(score: str,
 )
 def test_so_does_one_whose_patience_outlasts_the_budget(score: str, outcome: str, said: str) -> None:
     result = finish(watching(score, count=9, patience=100))
-    assert told(result) == (outcome, f"{said}delivered the image of 9")
+    assert told(result) == (outcome, f"{said}delivered the image of step 9")
     assert np.all(result.image == 9)
 
 
@@ -99,13 +104,13 @@ def test_a_run_that_could_never_stop_says_so() -> None:
     result = finish(text)
     assert result.outcome is Outcome.SCORE_NOT_FINITE
     assert result.explanation == (
-        "ran to the end of its budget of 40: norm(x)*1e+300*1e+300 was no finite number; delivered the image of 5"
+        "ran to the end of its budget of 40: norm(x)*1e+300*1e+300 was no finite number; delivered the image of step 5"
     )
 
 
 def test_a_number_that_is_zero_from_the_beginning_is_not_watched() -> None:
     result = finish(watching("0*n"))
-    assert told(result) == ("COMPLETED", "ran to the end of its budget of 40; delivered the image of 40")
+    assert told(result) == ("COMPLETED", "ran to the end of its budget of 40; delivered the image of step 40")
     assert np.all(result.image == 40)
 
 
@@ -125,14 +130,14 @@ def test_stoppers_combine_and_all_that_fired_are_named(until: str, stop: int, wh
         text = text.replace("      until:", "        - both: done and flat\n      until:")
     result = finish(text)
     delivered = 5
-    assert result.explanation == f"stopped at {stop}: {why}; delivered the image of {delivered}"
+    assert result.explanation == f"stopped at step {stop}: {why}; delivered the image of step {delivered}"
 
 
 def test_a_stop_delivers_the_last_image_where_the_recipe_returns_that() -> None:
     result = finish(watching("abs(n - 5)", image="x"))
-    assert result.explanation == "stopped at 9: w had not fallen for 4 iterations; delivered the image of 9"
+    assert result.explanation == "stopped at step 9: w had not fallen for 4 iterations; delivered the image of step 9"
     mixed = finish(watching("abs(n - 5)", image="0.5*(x + best)"))
-    assert mixed.explanation == "stopped at 9: w had not fallen for 4 iterations"
+    assert mixed.explanation == "stopped at step 9: w had not fallen for 4 iterations"
     assert mixed.summary()["delivered_step"] is None
 
 
@@ -166,7 +171,8 @@ def test_steps_are_gradient_steps(inner: int, every: int, stop: int) -> None:
     result = finish(TRAINED.replace("INNER", str(inner)).replace("EVERY", str(every)))
     waited = stop // inner - 4
     assert result.explanation == (
-        f"stopped at {stop}: abs(n - 4) had not fallen for {waited} iterations; delivered the image of {4 * inner}"
+        f"stopped at step {stop}: abs(n - 4) had not fallen for {waited} iterations;"
+        f" delivered the image of step {4 * inner}"
     )
     assert np.all(result.image == 4)
 
@@ -201,7 +207,7 @@ track: x
 returns: {image: best}
 """
     result = finish(text)
-    assert result.explanation == "ran to the end of its budget of 18; delivered the image of 14"
+    assert result.explanation == "ran to the end of its budget of 18; delivered the image of step 14"
     assert np.all(result.image == 14)
 
 
@@ -229,17 +235,17 @@ returns: {image: best}
 
 def test_a_stopper_of_an_inner_loop_says_nothing_of_the_run() -> None:
     result = finish(NESTED.replace("UNTIL", "done"))
-    assert told(result) == ("COMPLETED", "ran to the end of its budget of 16; delivered the image of 8")
+    assert told(result) == ("COMPLETED", "ran to the end of its budget of 16; delivered the image of step 8")
     assert [stopper["in_until"] for stopper in result.summary()["stoppers"]] == [True, False]
 
 
 def test_unless_the_run_ends_by_it() -> None:
     result = finish(NESTED.replace("UNTIL", "inner and m > 2"))
-    assert result.explanation == "stopped at 12: 0*n + 5 did not change at all; delivered the image of 8"
+    assert result.explanation == "stopped at step 12: 0*n + 5 did not change at all; delivered the image of step 8"
 
 
 def test_on_the_way_the_result_tells_where_it_stands() -> None:
     run = start(watching("abs(n - 5)"))
     said: list[Any] = [(state.steps, state.result().explanation) for state in run]
-    assert said[2] == (3, "under way at 3; delivered the image of 3")
-    assert said[7] == (8, "under way at 8; delivered the image of 5")
+    assert said[2] == (3, "under way at step 3; delivered the image of step 3")
+    assert said[7] == (8, "under way at step 8; delivered the image of step 5")

@@ -43,5 +43,8 @@ def test_a_recipe_without_the_preset_a_folder_without_a_run_and_one_under_way_ar
     call("run", "tv_pdhg", "--set", "iterations=3", "--set", "problem.size=32", "-o", run)
     assert "no preset 'all_rays'" in call("refit", run, code=2)
     assert "holds no run" in call("refit", str(tmp_path), code=2)
+    with Path(run, "recipe.yaml").open("a") as file:
+        file.write("\n# another\n")
+    assert "was changed after the run began" in call("refit", run, code=2)
     Path(run, "summary.json").unlink()
     assert "dipgraph resume" in call("refit", run, code=2)
