@@ -10,7 +10,7 @@ from dipgraph.language.evaluation import fold
 from dipgraph.language.matching import Match
 from dipgraph.language.nodes import Mapping, Node, Scalar
 from dipgraph.language.program import Call, Expression
-from dipgraph.language.scopes import Scope
+from dipgraph.language.scopes import RESERVED, Scope
 from dipgraph.language.typing import Typist, described
 from dipgraph.signatures.block import Port, Signature
 from dipgraph.signatures.ports import (
@@ -59,7 +59,7 @@ class Caller:
             "E401",
             f"no {family or 'block'} '{key.text}'",
             key.mark,
-            near(key.text.removeprefix(prefix), known) or advice,
+            near(key.text.removeprefix(prefix), known if family else [*known, *RESERVED]) or advice,
         )
 
     def call(

@@ -13,6 +13,7 @@ from tests.language.made_up import after, codes, expect, loop, program, steps, t
     [
         ("- u: {<<E401>>prox.tvv: {of: x}}", "did you mean 'prox.tv'?"),
         ("- u: {<<E401>>Prox.TV: {of: x}}", "did you mean 'prox.tv'?"),
+        ("- u: {<<E401>>minimize: {count: 3}}", "did you mean 'minimise'?"),
         ("- u: {<<E401>>average.of_quite_another_kind: {of: x}}", "there is average.ema"),
         ("- u: {<<E401>>unheard.of: {of: x}}", "`dipgraph blocks` lists them"),
         ("- u: {<<E401>>tv: {of: x}}", "no block 'tv'"),
