@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, NamedTuple
+from typing import Annotated, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
 
-from dipgraph.signatures import Verdict
+from dipgraph.signatures import SWITCH, Verdict, number, vector, whole
 
 UNCHANGED = 1e-12
 """The relative change of a score up to which it counts as the same."""
 
 
-class Judged(NamedTuple):
-    """What the rule says of the scores so far."""
+class Stop(NamedTuple):
+    """What a stopper says of the iterates so far."""
 
-    done: Tensor
-    best: Tensor
-    when: Tensor
-    verdict: Tensor
+    done: Annotated[Tensor, SWITCH]
+    best: Annotated[Tensor, vector("V")]
+    score: Annotated[Tensor, number()]
+    when: Annotated[Tensor, whole(min=1)]
+    verdict: Annotated[Tensor, whole(min=0)]
 
 
 class Lowest:
@@ -34,18 +35,24 @@ class Lowest:
     where none differed from the one before by more than 1e-12 of it for more than p calls, or none ever did; else
     ``NEVER_IMPROVED`` or ``NOT_FALLEN`` once done; else ``WATCHING``. Nothing waits for the device. Memory: one image.
 
+    Where only every n-th call is looked at, the scores between are as if they had not been, though all calls count.
+
     Parameters
     ----------
     patience
         Calls p to wait for a new best.
     factor
         The share δ.
+    every
+        Calls n from one look to the next.
     """
 
-    state: ClassVar[tuple[str, ...]] = ("seen", "best", "lowest", "last", "improved", "first", "times")
+    state: ClassVar[tuple[str, ...]] = (
+        "seen", "best", "lowest", "last", "improved", "first", "times", "done", "verdict",
+    )  # fmt: skip
 
-    def __init__(self, patience: int, factor: float) -> None:
-        self.patience, self.factor = patience, factor
+    def __init__(self, patience: int, factor: float, every: int = 1) -> None:
+        self.patience, self.factor, self.every = patience, factor, every
         self.reset()
 
     def reset(self) -> None:
@@ -63,9 +70,11 @@ class Lowest:
         """The first call that counts; 0 before there is one."""
         self.times = nothing
         """The calls of the lowest score, of the last finite one, and of the last that was not as the one before."""
+        self.done = nothing
+        self.verdict = nothing
 
-    def judge(self, score: Tensor, keep: Tensor, *, void: Tensor | bool = False) -> Judged:
-        """Take the next score and its image; a few dozen operations on single numbers.
+    def judge(self, score: Tensor, keep: Tensor, *, void: Tensor | bool = False) -> Stop:
+        """Take the next score and its image; where it is looked at, a few dozen operations on single numbers.
 
         Parameters
         ----------
@@ -80,9 +89,19 @@ class Lowest:
             self.lowest, self.last = torch.full_like(score, torch.inf), torch.full_like(score, torch.nan)
             self.improved = torch.zeros_like(score, dtype=torch.bool)
             self.first = torch.zeros_like(score, dtype=torch.int64)
-            self.times = self.first.expand(3)
+            self.times, self.verdict = self.first.expand(3), self.first
+            self.done = self.improved
             self.best = keep
         self.seen += 1
+        if self.seen % self.every == 0:
+            self._look(score, keep, void)
+        else:
+            self.best = torch.where(self.improved, self.best, keep)
+        when = torch.where(self.improved, self.times[0], self.seen)
+        return Stop(self.done, self.best, score, when, self.verdict)
+
+    def _look(self, score: Tensor, keep: Tensor, void: Tensor | bool) -> None:
+        """Go by the score of this call."""
         seen, begins = self.seen, self.first == 0
         waits = begins & void
         is_finite = (score.abs() < torch.inf) & ~waits
@@ -96,8 +115,7 @@ class Lowest:
         self.first = torch.where(begins ^ waits, seen, self.first)
         self.best = torch.where(better | ~self.improved, keep, self.best)
         late = seen - self.times > self.patience
-        when = torch.where(self.improved, self.times[0], seen)
-        return Judged(late[0], self.best, when, self._verdict(*late))
+        self.done, self.verdict = late[0], self._verdict(*late)
 
     def _bound(self) -> Tensor:
         """What a new lowest score has to be below."""

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, NamedTuple
 import torch
 from torch import Tensor
 
-from dipgraph.blocks.lowest import UNCHANGED, Lowest
+from dipgraph.blocks.lowest import UNCHANGED, Lowest, Stop
 from dipgraph.blocks.values import Scalar, as_scalar
 from dipgraph.signatures import SWITCH, Verdict, block, number, vector, whole
 
@@ -90,16 +90,6 @@ class FlatStopper:
         return FlatStop(done, score, torch.full_like(self.settled, self.seen), said)
 
 
-class RiseStop(NamedTuple):
-    """What the stopper says of the iterates so far."""
-
-    done: Annotated[Tensor, SWITCH]
-    best: Annotated[Tensor, vector("V")]
-    score: Annotated[Tensor, number()]
-    when: Annotated[Tensor, whole(min=1)]
-    verdict: Annotated[Tensor, whole(min=0)]
-
-
 @block("stop.rise", resets=True, differentiable=False, score="{watch}")
 class RiseStopper(Lowest):
     """Stop where a number no longer falls: the error on held-out data, say.
@@ -110,6 +100,8 @@ class RiseStopper(Lowest):
         Iterations p to wait for a new lowest value.
     factor
         Share δ of the lowest value so far that a new one has to fall below.
+    every
+        Iterations n from one look at the number to the next: in those between, it costs next to nothing.
     watch
         The number w_k.
     keep
@@ -117,29 +109,27 @@ class RiseStopper(Lowest):
 
     Returns
     -------
-    RiseStop
+    Stop
         ``done``: whether more than p iterations have passed since the lowest value; ``best``: the image kept then;
         ``score``: the number now; ``when``: the iteration of ``best``, from 1; ``verdict``: see the page on stopping.
 
     Notes
     -----
-    Iteration k is a new lowest where ``w_k < δ·w_best``; NaN and infinite values never are. Until one improves on the
-    first, ``best`` is the present image. A number that is 0 from the beginning, such as a norm of held-out data where
-    none are, is not watched: ``done`` stays false and ``best`` is the present image. Nothing waits for the device.
-    Memory: one image.
+    Iteration k is a new lowest where ``w_k < δ·w_best`` and n divides k; NaN and infinite values never are. Until one
+    improves on the first, ``best`` is the present image. A number that is 0 from the beginning, such as a norm of
+    held-out data where none are, is not watched: ``done`` stays false and ``best`` is the present image. Nothing waits
+    for the device. Memory: one image.
     """
 
     def __init__(
         self,
         patience: Annotated[int, whole(min=1)] = 100,
         factor: Annotated[float, number(above=0, max=1)] = 1.0,
+        every: Annotated[int, whole(min=1)] = 1,
     ) -> None:
-        super().__init__(patience, factor)
+        super().__init__(patience, factor, every)
 
-    def __call__(
-        self, watch: Annotated[Scalar, number()], keep: Annotated[Tensor, vector("V", single=True)]
-    ) -> RiseStop:
+    def __call__(self, watch: Annotated[Scalar, number()], keep: Annotated[Tensor, vector("V", single=True)]) -> Stop:
         """Look at the next number."""
         value = as_scalar(watch, keep.new_empty((), dtype=torch.float64)).detach()
-        judged = self.judge(value, keep, void=value == 0)
-        return RiseStop(judged.done, judged.best, value, judged.when, judged.verdict)
+        return self.judge(value, keep, void=value == 0)

@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, NamedTuple
+from typing import Annotated, ClassVar
 
 import torch
 from torch import Tensor
 
-from dipgraph.blocks.lowest import UNCHANGED
+from dipgraph.blocks.lowest import UNCHANGED, Stop
 from dipgraph.blocks.values import Scalar, as_scalar
-from dipgraph.signatures import SWITCH, Verdict, block, number, vector, whole
-
-
-class DiscrepancyStop(NamedTuple):
-    """What the stopper says of the iterates so far."""
-
-    done: Annotated[Tensor, SWITCH]
-    best: Annotated[Tensor, vector("U")]
-    score: Annotated[Tensor, number(min=0)]
-    when: Annotated[Tensor, whole(min=1)]
-    verdict: Annotated[Tensor, whole(min=0)]
+from dipgraph.signatures import Verdict, block, number, vector
 
 
 @block("stop.discrepancy", resets=True, differentiable=False, score="the residual of {of} over the noise")
@@ -42,7 +32,7 @@ class DiscrepancyStopper:
 
     Returns
     -------
-    DiscrepancyStop
+    Stop
         ``done``: whether ``‖of − to‖² ≤ τσ²m`` has held once, m being the number of data; ``best``: the image kept when
         it first did, the present one before; ``score``: ``‖of − to‖ / (σ√m)``, to fall to √τ; ``when``: the iteration
         of ``best``, from 1; ``verdict``: see the page on stopping.
@@ -79,12 +69,12 @@ class DiscrepancyStopper:
 
     def __call__(
         self,
-        of: Annotated[Tensor, vector("V", single=True)],
-        to: Annotated[Tensor, vector("V", single=True)],
+        of: Annotated[Tensor, vector("U", single=True)],
+        to: Annotated[Tensor, vector("U", single=True)],
         sigma: Annotated[Scalar, number(min=0)],
-        keep: Annotated[Tensor, vector("U", single=True)],
+        keep: Annotated[Tensor, vector("V", single=True)],
         tau: Annotated[Scalar, number(above=0)] = 1.0,
-    ) -> DiscrepancyStop:
+    ) -> Stop:
         """Look at the next iterate."""
         square = (of - to).double().square().sum().detach()
         level, share = as_scalar(sigma, square).detach(), as_scalar(tau, square).detach()
@@ -101,7 +91,7 @@ class DiscrepancyStopper:
         self.constant = self.constant & ((score - self.last).abs() <= UNCHANGED * self.last.abs())
         self.last = score
         self.reached = self.reached | ((square <= allowed) & torch.isfinite(score))
-        return DiscrepancyStop(self.reached, self.best, score, self.when, self._verdict(score))
+        return Stop(self.reached, self.best, score, self.when, self._verdict(score))
 
     def _verdict(self, score: Tensor) -> Tensor:
         said = torch.where(self.constant & (self.seen > 1), int(Verdict.CONSTANT), int(Verdict.WATCHING))

@@ -8,8 +8,7 @@ from typing import Annotated, ClassVar
 import torch
 from torch import Tensor
 
-from dipgraph.blocks.lowest import Lowest
-from dipgraph.blocks.stop_variance import VarianceStop
+from dipgraph.blocks.lowest import Lowest, Stop
 from dipgraph.signatures import block, number, vector, whole
 
 
@@ -30,7 +29,7 @@ class RunningVarianceStopper(Lowest):
 
     Returns
     -------
-    VarianceStop
+    Stop
         ``done``: whether more than p iterations have passed since the best; ``best``: the iterate at the best;
         ``score``: the variance now, infinite before ``1/(1 − d)`` iterates have been seen; ``when``: the number of the
         best iterate, from 1; ``verdict``: see the page on stopping.
@@ -75,7 +74,7 @@ class RunningVarianceStopper(Lowest):
         self.mass = 0.0
         """The sum of the weights."""
 
-    def __call__(self, watch: Annotated[Tensor, vector("V", single=True)]) -> VarianceStop:
+    def __call__(self, watch: Annotated[Tensor, vector("V", single=True)]) -> Stop:
         """Look at the next iterate."""
         new = watch.double()
         if not self.seen:
@@ -88,5 +87,4 @@ class RunningVarianceStopper(Lowest):
             self.mean = self.mean + step / self.mass
         is_early = self.seen + 1 < self.least
         score = torch.full_like(self.spread, torch.inf) if is_early else self.spread / self.mass
-        judged = self.judge(score, watch, void=is_early)
-        return VarianceStop(judged.done, judged.best, score, judged.when, judged.verdict)
+        return self.judge(score, watch, void=is_early)

@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, NamedTuple
+from typing import Annotated, ClassVar
 
 import torch
 from torch import Tensor
 
-from dipgraph.blocks.lowest import Lowest
-from dipgraph.signatures import SWITCH, block, number, vector, whole
-
-
-class VarianceStop(NamedTuple):
-    """What the stopper says of the iterates so far."""
-
-    done: Annotated[Tensor, SWITCH]
-    best: Annotated[Tensor, vector("V")]
-    score: Annotated[Tensor, number(min=0)]
-    when: Annotated[Tensor, whole(min=1)]
-    verdict: Annotated[Tensor, whole(min=0)]
+from dipgraph.blocks.lowest import Lowest, Stop
+from dipgraph.signatures import block, number, vector, whole
 
 
 @block("stop.variance", resets=True, differentiable=False, score="the windowed variance of {watch}")
@@ -38,7 +28,7 @@ class VarianceStopper(Lowest):
 
     Returns
     -------
-    VarianceStop
+    Stop
         ``done``: whether more than p iterations have passed since the best; ``best``: the iterate at the best, the
         end of its window; ``score``: the variance now, infinite before the first window is full; ``when``: the
         number of the best iterate, from 1; ``verdict``: see the page on stopping.
@@ -80,12 +70,11 @@ class VarianceStopper(Lowest):
         self.mean: Tensor | None = None
         self.spread: Tensor | None = None
 
-    def __call__(self, watch: Annotated[Tensor, vector("V", single=True)]) -> VarianceStop:
+    def __call__(self, watch: Annotated[Tensor, vector("V", single=True)]) -> Stop:
         """Look at the next iterate."""
         number = self.seen + 1
         variance = self._variance(watch, number)
-        judged = self.judge(variance, watch, void=number < self.window)
-        return VarianceStop(judged.done, judged.best, variance, judged.when, judged.verdict)
+        return self.judge(variance, watch, void=number < self.window)
 
     def _variance(self, watch: Tensor, number: int) -> Tensor:
         """Take the iterate of that number into the window; the variance over it, infinite until it is full."""

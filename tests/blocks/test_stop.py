@@ -93,6 +93,24 @@ def test_rise_rule(patience: int, factor: float, seed: int) -> None:
 
 
 @lawful
+@given(patience=st.integers(1, 9), every=st.integers(2, 5), seed=st.integers(0, 50))
+def test_a_number_looked_at_now_and_then(patience: int, every: int, seed: int) -> None:
+    """What is not looked at does not count, but for the time that passes; the image is never an old one unasked."""
+    random = np.random.default_rng(seed)
+    numbers = random.uniform(0, 1, 40)
+    stopper, lowest, best, tired = RiseStopper(patience, 1.0, every), np.inf, 0, False
+    for k, value in enumerate(numbers, 1):
+        if k % every == 0:
+            if value < lowest:
+                lowest, best = value, k
+            tired = k - best > patience
+        said = stopper(torch.tensor(value), torch.full((1, 1, 2, 2), float(k)))
+        kept = best if best > every else k
+        assert (bool(said.done), int(said.when), float(said.score)) == (tired, kept, value)
+        assert float(said.best.mean()) == kept
+
+
+@lawful
 @given(patience=st.integers(1, 4), seed=st.integers(0, 50))
 def test_flat_rule(patience: int, seed: int) -> None:
     random = np.random.default_rng(seed)

@@ -132,7 +132,7 @@ steps:
               loss: [fidelity.l2: {of: A_i(x), to: y_i, weight: 3}, fidelity.l2: {of: kept(A(x)), to: kept(y)}]
         - r: D(kept(A(x)) - kept(y))
         - s: adjoint(A_i)(y_i)
-        - done, best, score, when: {stop.rise: {watch: norm(held(A(x) - y)), keep: x, patience: 100}}
+        - done, best, score, when: {stop.rise: {watch: norm(held(A(x) - y)), keep: x, patience: 100, every: 2}}
         - flat: {stop.flat: {watch: score}}
 track: x
 returns: {image: x, best: best, score: score, when: when, r: r, s: s, flat: "where(flat, 1, 0)"}

@@ -28,6 +28,8 @@ EXACT = ", tolerance: 1e-9, iterations: 100000}}"
 HOLD = ("{of: Y, hold: hold}}", "{of: Y, hold: hold}}\n  - held_out: adjoint(held)(held(ones(Y)))")
 """Names what the run drew: 1 for each ray that is held out."""
 SCORE = ("- done, best:", "- done, best, score:")
+LOOKS = ("patience: patience, every: 10}", "patience: patience}")
+"""Has the stopper look at each of the few steps."""
 SHARE = 0.1
 
 
@@ -51,14 +53,14 @@ STOPS = (("held(fit - y)", "held(fit + y)"), ("average.ema: {of: p", "average.em
 INNER = {"inner": 3, "rate": 0.1, **HELD}
 CASES: dict[str, Case] = {
     "vanilla": Case(
-        (NETWORK, SGD, HOLD, SCORE),
+        (NETWORK, SGD, HOLD, SCORE, LOOKS),
         {"rate": 0.1, "input": "noise", **HELD},
         ("x", *STOPPED),
         (("to: kept(y)}", "to: -kept(y)}"), *STOPS),
         "gradient_steps",
     ),
     "tv": Case(
-        (NETWORK, SGD, HOLD, SCORE),
+        (NETWORK, SGD, HOLD, SCORE, LOOKS),
         {"rate": 0.1, "alpha": 0.05, "kind": "isotropic", **HELD},
         ("x", *STOPPED),
         (("weight: alpha", "weight: 2*alpha"), ("to: kept(y)}", "to: -kept(y)}")),
@@ -147,7 +149,7 @@ CASES: dict[str, Case] = {
         ),
     ),
     "self_guided": Case(
-        (NETWORK, ("adam: {rate: {", "sgd: {rate: {"), ("input.perturb:", "input.known:"), HOLD, SCORE),
+        (NETWORK, ("adam: {rate: {", "sgd: {rate: {"), ("input.perturb:", "input.known:"), HOLD, SCORE, LOOKS),
         {"rate": 2e-3, "rate_z": 0.2, "lam": 0.3, "spread": 0.4, "samples": 3, **HELD},
         ("x", "z", *STOPPED),
         (("of: x - z", "of: x + z"), ("to: kept(y)}", "to: -kept(y)}"), ("spread*max", "2*spread*max")),
@@ -155,7 +157,7 @@ CASES: dict[str, Case] = {
         ("held_out",),
     ),
     "aseq": Case(
-        (NETWORK, SGD, HOLD, SCORE),
+        (NETWORK, SGD, HOLD, SCORE, LOOKS),
         INNER | {"start": "adjoint", "rate": 5e-3, "lam": 0.3},
         ("z", *STOPPED),
         (("of: x - z", "of: x + z"), ("to: kept(y)}", "to: -kept(y)}")),
