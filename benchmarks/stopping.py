@@ -140,7 +140,7 @@ def study(case: tuple[str, str, int], data: str, threads: int, settings: dict[st
         if monitor not in fired:
             fired[monitor] = {"at": None, "psnr": score(held[monitor]), "unused": misfit(held[monitor])}
     tracked = run.record.peak
-    shipped_run = dipgraph.run(recipe, name, settings=own, seed=seed, threads=threads, run_on=True)
+    shipped_run = dipgraph.run(recipe, name, settings=own, seed=seed, threads=threads)
     step = shipped_run.end.delivered_step or shipped_run.steps
     image = torch.from_numpy(shipped_run.image / run.bound.scale)
     fired["held-out rays"] = {"at": shipped_run.stopped_at, "psnr": shipped_run.score.psnr, "unused": misfit(image),

@@ -67,7 +67,7 @@ CASES: dict[str, Case] = {
         "gradient_steps",
     ),
     "tv_hqs": Case(
-        (NETWORK, SGD, HOLD, SCORE, ("{of: x, weight: alpha}}", "{of: x, weight: alpha" + EXACT)),
+        (NETWORK, SGD_FOR_SPLIT, HOLD, SCORE, ("{of: x, weight: alpha}}", "{of: x, weight: alpha" + EXACT)),
         INNER | {"alpha_1": 2e-3, "alpha_K": 5e-4, "lam": 4e-4},
         ("x", "u", *STOPPED),
         (
@@ -77,7 +77,7 @@ CASES: dict[str, Case] = {
         ),
     ),
     "wtv_admm": Case(
-        (NETWORK, SGD, HOLD, SCORE),
+        (NETWORK, SGD_FOR_SPLIT, HOLD, SCORE),
         INNER | {"weights": "constant", "alpha": 0.02, "floor_d": 0.05, "gamma": 0.1},
         ("x", "u", "lam", *STOPPED),
         (
