@@ -29,11 +29,11 @@ from typing import Any
 import numpy as np
 import torch
 from machine import machine
+from unused import MOST, UnusedViews
 
 import dipgraph
 from dipgraph.data.scores import psnr
 from dipgraph.data.shipped import shipped
-from dipgraph.operators.subsets import view_subset
 
 RECIPES = ("vanilla", "tv_hqs", "admm_denoiser")
 FULL = (*RECIPES, "tv", "wtv_admm", "constrained", "red_apg", "deep_red", "hqs_denoiser", "self_guided", "aseq")
@@ -88,20 +88,6 @@ def with_monitors(name: str, folder: str) -> Path:
     return path
 
 
-def unused(problem: Any, name: str, settings: dict[str, Any]) -> tuple[Any, np.ndarray] | None:
-    """Operator and data of up to 60 views that a real scan has and the problem leaves out."""
-    if name not in ("htc2022", "tooth"):
-        return None
-    most = {"htc2022": 720, "tooth": 181}[name]
-    own = {key.removeprefix("problem."): str(value) for key, value in settings.items() if key.startswith("problem.")}
-    whole = dipgraph.load_problem(name, own | {"views": str(most)})
-    used = problem.A.geometry.angles
-    distances = np.abs(whole.A.geometry.angles[:, None] - used[None, :]).min(1)
-    free = np.flatnonzero(distances > 1e-6)
-    free = free[:: max(1, len(free) // 60)][:60]
-    return view_subset(whole.A, free), whole.y[free]
-
-
 def study(case: tuple[str, str, int], data: str, threads: int, settings: dict[str, Any]) -> dict[str, Any]:
     """One recipe on one problem with one seed."""
     recipe, label, seed = case
@@ -111,16 +97,14 @@ def study(case: tuple[str, str, int], data: str, threads: int, settings: dict[st
     with tempfile.TemporaryDirectory() as folder:
         run = dipgraph.start(with_monitors(recipe, folder), name, settings=own | {"hold": 0}, seed=seed,
                              threads=threads, run_on=True)  # fmt: skip
-    problem, free = run.problem, unused(run.problem, name, own)
+    problem = run.problem
+    free = UnusedViews(name, own) if name in MOST else None
 
     def score(image: torch.Tensor) -> float:
         return float(psnr(run.bound.physical(image), problem.reference, problem.region))
 
     def misfit(image: torch.Tensor) -> float | None:
-        if free is None:
-            return None
-        projected = (free[0] @ run.bound.physical(image).astype(np.float32).ravel()).reshape(free[1].shape)
-        return float(np.linalg.norm(projected - free[1]) / np.linalg.norm(free[1]))
+        return None if free is None else free.misfit(run.bound.physical(image))
 
     curve: list[tuple[int, float, float | None]] = []
     fired: dict[str, dict[str, Any]] = {}
@@ -152,7 +136,9 @@ def study(case: tuple[str, str, int], data: str, threads: int, settings: dict[st
     return {
         "recipe": recipe, "problem": label, "seed": seed, "peak": tracked[1], "peak_at": tracked[0],
         "average_peak": best[1], "average_peak_at": best[0], "end": curve[-1][1], "steps": run.steps,
-        "unused_least": min(seen) if seen else None, "monitors": fired, "settings": settings,
+        "unused_least": min(seen) if seen else None, "unused_at_peak": best[2],
+        "unused_reference": free.misfit(problem.reference) if free else None,
+        "monitors": fired, "settings": settings,
         "seconds": round(time.perf_counter() - began, 1), "machine": machine(),
     }  # fmt: skip
 
@@ -173,14 +159,18 @@ def tables(rows: list[dict[str, Any]]) -> str:
         means = [f"{function(of):+.2f}" for of in (gaps, strict) for function in (np.mean, min)]
         out.append(_row([MONITORS.get(name, name), *means, f"{len(stops)} of {len(rows)}", late, share]))
     heads = ["recipe", "problem", "seed", "peak", "at", "held out: delivered", "gap", "of step", "refit",
-             "windowed variance", "at"]  # fmt: skip
+             "windowed variance", "at", "misfit on unused views", "of the peak's image",
+             "of the reference"]  # fmt: skip
     out += ["", _row(heads), _row(["---"] * len(heads))]
     for row in sorted(rows, key=lambda row: (row["recipe"], row["problem"], row["seed"])):
         default, refit, window = (row["monitors"][name] for name in
                                   ("held-out rays", "held-out rays, refit", "variance"))  # fmt: skip
         out.append(_row([f"`{row['recipe']}`", row["problem"], row["seed"], f"{row['peak']:.2f}", row["peak_at"],
                          f"{default['psnr']:.2f}", f"{default['psnr'] - row['peak']:+.2f}", default["step"],
-                         f"{refit['psnr']:.2f}", f"{window['psnr']:.2f}", window["at"] or "–"]))  # fmt: skip
+                         f"{refit['psnr']:.2f}", f"{window['psnr']:.2f}", window["at"] or "–", *(
+                             f"{value:.4f}" if value is not None else "–"
+                             for value in (default["unused"], row["unused_at_peak"], row["unused_reference"]))
+                         ]))  # fmt: skip
     return "\n".join(out)
 
 
