@@ -40,8 +40,8 @@ class ClippedAdam(torch.optim.Adam):
 def adam(
     groups: Annotated[list[dict[str, Any]], PARAMETERS],
     rate: Annotated[Rates, number(above=0, per_target=True)] = 1e-3,
-    first: Annotated[float, number(min=0, below=1)] = 0.95,
-    second: Annotated[float, number(min=0, below=1)] = 0.95,
+    first: Annotated[float, number(min=0, below=1)] = 0.97,
+    second: Annotated[float, number(min=0, below=1)] = 0.97,
     epsilon: Annotated[float, number(min=0)] = 1e-8,
     clip: Annotated[float, number(min=0)] = 0.0,
 ) -> Annotated[Optimizer, OPTIMISER]:

@@ -22,7 +22,7 @@ AGREES, DIFFERS = 1e-8, 1e-6
 
 NETWORK = ("network.unet: {channels: channels, scales: scales}", "network.given: {}")
 SGD = ("adam: {rate: rate}", "sgd: {rate: rate}")
-SGD_FOR_SPLIT = ("adam: {rate: rate, first: memory, second: memory}", "sgd: {rate: rate}")
+SGD_SHORT = ("adam: {rate: rate, first: memory, second: memory}", "sgd: {rate: rate}")
 SMOOTHING = ("denoise.tv:", "denoise.smoothing:")
 EXACT = ", tolerance: 1e-9, iterations: 100000}}"
 HOLD = ("{of: Y, hold: hold}}", "{of: Y, hold: hold}}\n  - held_out: adjoint(held)(held(ones(Y)))")
@@ -60,14 +60,14 @@ CASES: dict[str, Case] = {
         "gradient_steps",
     ),
     "tv": Case(
-        (NETWORK, SGD, HOLD, SCORE, LOOKS),
+        (NETWORK, SGD_SHORT, HOLD, SCORE, LOOKS),
         {"rate": 0.1, "alpha": 0.05, "kind": "isotropic", **HELD},
         ("x", *STOPPED),
         (("weight: alpha", "weight: 2*alpha"), ("to: kept(y)}", "to: -kept(y)}")),
         "gradient_steps",
     ),
     "tv_hqs": Case(
-        (NETWORK, SGD_FOR_SPLIT, HOLD, SCORE, ("{of: x, weight: alpha}}", "{of: x, weight: alpha" + EXACT)),
+        (NETWORK, SGD_SHORT, HOLD, SCORE, ("{of: x, weight: alpha}}", "{of: x, weight: alpha" + EXACT)),
         INNER | {"alpha_1": 2e-3, "alpha_K": 5e-4, "lam": 4e-4},
         ("x", "u", *STOPPED),
         (
@@ -77,7 +77,7 @@ CASES: dict[str, Case] = {
         ),
     ),
     "wtv_admm": Case(
-        (NETWORK, SGD_FOR_SPLIT, HOLD, SCORE),
+        (NETWORK, SGD_SHORT, HOLD, SCORE),
         INNER | {"weights": "constant", "alpha": 0.02, "floor_d": 0.05, "gamma": 0.1},
         ("x", "u", "lam", *STOPPED),
         (
@@ -101,7 +101,7 @@ CASES: dict[str, Case] = {
         ),
     ),
     "red_apg": Case(
-        (NETWORK, SGD_FOR_SPLIT, SMOOTHING, HOLD, SCORE),
+        (NETWORK, SGD_SHORT, SMOOTHING, HOLD, SCORE),
         INNER | {"denoiser": "tv", "lam": 0.2, "L": 2.0, "sigma": 0.1},
         ("x", "v", "u", "t", *STOPPED),
         (
@@ -114,7 +114,7 @@ CASES: dict[str, Case] = {
         ),
     ),
     "deep_red": Case(
-        (NETWORK, SGD_FOR_SPLIT, SMOOTHING, HOLD, SCORE),
+        (NETWORK, SGD_SHORT, SMOOTHING, HOLD, SCORE),
         INNER | {"inner": 2, "every": 3, "beta": 0.2, "mu": 0.3, "sigma": 0.1},
         ("v", "x", "u", *STOPPED),
         (
@@ -127,7 +127,7 @@ CASES: dict[str, Case] = {
         ),
     ),
     "hqs_denoiser": Case(
-        (NETWORK, SGD_FOR_SPLIT, SMOOTHING, HOLD, SCORE),
+        (NETWORK, SGD_SHORT, SMOOTHING, HOLD, SCORE),
         INNER | {"denoiser": "tv", "alpha_1": 0.1, "alpha_K": 0.02, "lam": 0.01, "strength": "noise"},
         ("x", "u", *STOPPED),
         (
@@ -137,7 +137,7 @@ CASES: dict[str, Case] = {
         ),
     ),
     "admm_denoiser": Case(
-        (NETWORK, SGD_FOR_SPLIT, SMOOTHING, HOLD, SCORE),
+        (NETWORK, SGD_SHORT, SMOOTHING, HOLD, SCORE),
         INNER | {"input": "noise", "denoiser": "tv", "beta": 0.3, "sigma": 0.1, **HELD},
         ("x", "u", "mu", *STOPPED),
         (
