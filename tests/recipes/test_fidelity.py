@@ -30,6 +30,7 @@ HOLD = ("{of: Y, hold: hold}}", "{of: Y, hold: hold}}\n  - held_out: adjoint(hel
 SCORE = ("- done, best:", "- done, best, score:")
 LOOKS = ("patience: patience, every: 10}", "patience: patience}")
 """Has the stopper look at each of the few steps."""
+LOOKS_5 = ("patience: patience, every: 5}", "patience: patience}")
 SHARE = 0.1
 
 
@@ -157,7 +158,7 @@ CASES: dict[str, Case] = {
         ("held_out",),
     ),
     "aseq": Case(
-        (NETWORK, SGD, HOLD, SCORE, LOOKS),
+        (NETWORK, SGD, HOLD, SCORE, LOOKS_5),
         INNER | {"start": "adjoint", "rate": 5e-3, "lam": 0.3},
         ("z", *STOPPED),
         (("of: x - z", "of: x + z"), ("to: kept(y)}", "to: -kept(y)}")),
