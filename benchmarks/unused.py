@@ -33,7 +33,7 @@ class UnusedViews:
         used, whole = (dipgraph.load_problem(name, own | more) for more in ({}, {"views": MOST[name]}))
         distances = np.abs(whole.A.geometry.angles[:, None] - used.A.geometry.angles[None, :]).min(1)
         free = np.flatnonzero(distances > 1e-6)
-        free = free[:: max(1, len(free) // 60)][:60]
+        free = free[np.linspace(0, len(free) - 1, min(60, len(free))).round().astype(int)]
         self.operator, self.data = view_subset(whole.A, free), whole.y[free]
 
     def misfit(self, image: np.ndarray) -> float:

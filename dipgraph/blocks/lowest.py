@@ -35,7 +35,8 @@ class Lowest:
     where none differed from the one before by more than 1e-12 of it for more than p calls, or none ever did; else
     ``NEVER_IMPROVED`` or ``NOT_FALLEN`` once done; else ``WATCHING``. Nothing waits for the device. Memory: one image.
 
-    Where only every n-th call is looked at, the scores between are as if they had not been, though all calls count.
+    Where only every n-th call is looked at, and the first, the scores between are as if they had not been, though all
+    calls count; a patience below n is n then, so that no single look decides.
 
     Parameters
     ----------
@@ -52,7 +53,7 @@ class Lowest:
     )  # fmt: skip
 
     def __init__(self, patience: int, factor: float, every: int = 1) -> None:
-        self.patience, self.factor, self.every = patience, factor, every
+        self.patience, self.factor, self.every = max(patience, every), factor, every
         self.reset()
 
     def reset(self) -> None:
@@ -93,7 +94,7 @@ class Lowest:
             self.done = self.improved
             self.best = keep
         self.seen += 1
-        if self.seen % self.every == 0:
+        if self.seen == 1 or self.seen % self.every == 0:
             self._look(score, keep, void)
         else:
             self.best = torch.where(self.improved, self.best, keep)

@@ -101,7 +101,7 @@ class RiseStopper(Lowest):
     factor
         Share δ of the lowest value so far that a new one has to fall below.
     every
-        Iterations n from one look at the number to the next: in those between, it costs next to nothing.
+        Iterations n from one look at the number to the next, which spares the rule's operations in between.
     watch
         The number w_k.
     keep
@@ -115,10 +115,14 @@ class RiseStopper(Lowest):
 
     Notes
     -----
-    Iteration k is a new lowest where ``w_k < δ·w_best`` and n divides k; NaN and infinite values never are. Until one
-    improves on the first, ``best`` is the present image. A number that is 0 from the beginning, such as a norm of
-    held-out data where none are, is not watched: ``done`` stays false and ``best`` is the present image. Nothing waits
-    for the device. Memory: one image.
+    Iteration k is a new lowest where ``w_k < δ·w_best``; NaN and infinite values never are. Until one improves on the
+    first, ``best`` is the present image. A number that is 0 from the beginning, such as a norm of held-out data where
+    none are, is not watched: ``done`` stays false and ``best`` is the present image. Nothing waits for the device.
+    Memory: one image.
+
+    With n above 1, iteration 1 and each that n divides are looked at. Only these are lowest, the same, or not finite,
+    ``done`` and ``verdict`` change there alone, and a patience below n is n. What comes after the last look of a run
+    is not delivered, unless nothing has improved on the first number.
     """
 
     def __init__(

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from dipgraph.blocks.stop import FlatStopper, RiseStopper
 from dipgraph.blocks.stop_variance import VarianceStopper
+from dipgraph.signatures import Verdict
 
 
 def rule(sequence: np.ndarray, window: int, patience: int, factor: float) -> list[tuple[bool, int, float]]:
@@ -95,19 +96,21 @@ def test_rise_rule(patience: int, factor: float, seed: int) -> None:
 @lawful
 @given(patience=st.integers(1, 9), every=st.integers(2, 5), seed=st.integers(0, 50))
 def test_a_number_looked_at_now_and_then(patience: int, every: int, seed: int) -> None:
-    """What is not looked at does not count, but for the time that passes; the image is never an old one unasked."""
+    """What is not looked at does not count, but for the time that passes; meanwhile the verdict stands, and the image
+    is the best or the present one."""
     random = np.random.default_rng(seed)
-    numbers = random.uniform(0, 1, 40)
     stopper, lowest, best, tired = RiseStopper(patience, 1.0, every), np.inf, 0, False
-    for k, value in enumerate(numbers, 1):
-        if k % every == 0:
+    for k, value in enumerate(random.uniform(0, 1, 60), 1):
+        if k == 1 or k % every == 0:
             if value < lowest:
                 lowest, best = value, k
-            tired = k - best > patience
+            tired = k - best > max(patience, every)
         said = stopper(torch.tensor(value), torch.full((1, 1, 2, 2), float(k)))
-        kept = best if best > every else k
+        kept = best if best > 1 else k
         assert (bool(said.done), int(said.when), float(said.score)) == (tired, kept, value)
         assert float(said.best.mean()) == kept
+        fell = Verdict.NOT_FALLEN if best > 1 else Verdict.NEVER_IMPROVED
+        assert int(said.verdict) == (fell if tired else Verdict.WATCHING)
 
 
 @lawful

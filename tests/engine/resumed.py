@@ -201,9 +201,16 @@ track: x
 returns: {image: x, best: best, n: norm(x)}
 """
 
+SELDOM = PAST.replace("count: 8", "count: 12").replace(
+    "abs(k - 2), keep: x, patience: 1", "abs(k - 3), keep: x, every: 3"
+)
+SELDOM = SELDOM.replace("every: 3", "patience: 1, every: 3").replace("until: done", "until: done\n      every: 5")
+"""What the stopper said at the last look, the ninth iteration, ends the loop at the tenth."""
+
 RECIPES = {
     "one long minimise": LONG, "a split with a stop": SPLIT, "joint targets under noise": JOINT,
     "nested repeats": NESTED, "quasi-Newton": NEWTON, "subsets and held rays": SUBSETS, "no gradients": PLAIN,
     "every monitor": MONITORS,
     "a stop that is run past": PAST,
+    "a score looked at now and then": SELDOM,
 }  # fmt: skip

@@ -95,6 +95,24 @@ def test_so_does_one_whose_patience_outlasts_the_budget(score: str, outcome: str
     assert np.all(result.image == 9)
 
 
+SELDOM = {
+    "abs(n - 25)": ("STOPPED",
+                    "stopped at step 40: w had not fallen for 20 iterations; delivered the image of step 20"),
+    "n": ("NEVER_IMPROVED", "stopped at step 20: w never fell below its first value; delivered the image of step 20"),
+    "7 + 0*n": ("CONSTANT_SCORE", "stopped at step 20: w did not change at all; delivered the image of step 20"),
+    "norm(x)*1e300*1e300": ("SCORE_NOT_FINITE",
+                            "stopped at step 20: w was no finite number; delivered the image of step 20"),
+    "where(abs(n - 30) < 1, norm(x)*1e300*1e300, 99 - n)": (
+        "COMPLETED", "ran to the end of its budget of 60; delivered the image of step 60"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("score", SELDOM)
+def test_a_score_looked_at_now_and_then_is_judged_by_more_than_one_look(score: str) -> None:
+    text = watching(score, count=60).replace("patience: 3", "patience: 3, every: 10")
+    assert told(finish(text)) == SELDOM[score]
+
+
 def test_a_run_that_could_never_stop_says_so() -> None:
     """`a and b`, where b's score is never finite: the run goes to its end, and its outcome tells."""
     text = watching("abs(n - 5)", until="done and other").replace(
