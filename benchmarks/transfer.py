@@ -11,6 +11,7 @@ Rows are kept as they come, so that a study that was cut off goes on.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import multiprocessing
 import os
@@ -23,7 +24,7 @@ from machine import machine
 from unused import UnusedViews
 
 import dipgraph
-from dipgraph.data.shipped import load_recipe
+from dipgraph.data.shipped import load_recipe, shipped
 
 WEIGHTS = {"tv": "alpha", "tv_hqs": "lam", "red_apg": "lam", "admm_denoiser": "beta"}
 FACTORS = (0.25, 0.5, 1.0, 2.0, 4.0)
@@ -41,6 +42,11 @@ def problems(data: Path, *, fine: bool) -> dict[str, tuple[str, dict[str, Any]]]
     return found
 
 
+def digest(recipe: str) -> str:
+    """What tells one text of a shipped recipe from another."""
+    return hashlib.sha256(shipped("recipes")[recipe].read_bytes()).hexdigest()[:12]
+
+
 def default(recipe: str) -> float:
     """A recipe's weight as it ships."""
     return float(load_recipe(recipe).parameters.declared[WEIGHTS[recipe]].default.text)
@@ -56,7 +62,7 @@ def measure(case: tuple[str, str, float], data: str, threads: int) -> dict[str, 
     summary = result.summary()
     told = {key: summary[key] for key in ("psnr", "peak_psnr", "stop_iteration", "iterations", "seconds")}
     told["unused"] = UnusedViews(name, settings).misfit(result.image)
-    about = {"recipe": recipe, "problem": label, "factor": factor, "weight": factor * usual}
+    about = {"recipe": recipe, "problem": label, "factor": factor, "weight": factor * usual, "text": digest(recipe)}
     return about | told | {"machine": machine()}
 
 
@@ -92,7 +98,7 @@ def main() -> None:
     parser.add_argument("--tables", action="store_true", help="only print what is there")
     asked = parser.parse_args()
     rows = [json.loads(line) for line in asked.results.read_text().splitlines()] if asked.results.exists() else []
-    rows = [row for row in rows if row["weight"] == row["factor"] * default(row["recipe"])]  # else of another default
+    rows = [row for row in rows if row.get("text") == digest(row["recipe"])]  # else of another recipe
     done = {(row["recipe"], row["problem"], row["factor"]) for row in rows}
     wanted = [(recipe, label, factor) for label in problems(asked.data, fine=asked.fine) for factor in sorted(
         FACTORS, key=lambda factor: max(factor, 1 / factor)) for recipe in WEIGHTS]  # fmt: skip
