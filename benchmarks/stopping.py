@@ -1,10 +1,10 @@
 """Where each monitor would stop a run, and what that costs against the run's own peak with all rays in use.
 
 For each recipe, problem and seed there are two runs. One goes to the end of its budget with all rays, and every monitor
-that needs no held-out rays side by side: it gives the peak, and what each of these monitors would have delivered. The other
-is the recipe as it ships, which holds rays out. What `dipgraph refit` would deliver, all rays up to the step that the
-other chose, is read off the first. On real scans the residual on views that the problem leaves unused is looked at too,
-since a reference made of the same data shares their noise.
+that needs no held-out rays side by side: it gives the peak, and what each of these monitors would have delivered. The
+other is the recipe as it ships, which holds rays out. What `dipgraph refit` would deliver, all rays up to the step that
+the other chose, is read off the first. On real scans the residual on views that the problem leaves unused is looked at
+too, since a reference made of the same data shares their noise.
 
 Rows are kept as they come, so that a study that was cut off goes on.
 
