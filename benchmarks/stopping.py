@@ -143,13 +143,12 @@ def study(case: tuple[str, str, int], data: str, threads: int, settings: dict[st
     }  # fmt: skip
 
 
-def tables(rows: list[dict[str, Any]]) -> str:
-    """The study as Markdown: per monitor over all runs, and the default per recipe and problem."""
-    names = list(rows[0]["monitors"])
+def monitors(rows: list[dict[str, Any]]) -> list[str]:
+    """What each monitor delivered over these runs, as the lines of a table."""
     heads = ["monitor", "mean gap [dB]", "worst", "to the average's peak: mean", "worst", "fired",
              "stop after the peak, median [steps]", "misfit on unused views over the least, mean"]  # fmt: skip
     out = [_row(heads), _row(["---"] * len(heads))]
-    for name in names:
+    for name in rows[0]["monitors"]:
         gaps = [row["monitors"][name]["psnr"] - row["peak"] for row in rows]
         strict = [row["monitors"][name]["psnr"] - row["average_peak"] for row in rows]
         stops = [row["monitors"][name]["at"] - row["peak_at"] for row in rows if row["monitors"][name]["at"]]
@@ -158,6 +157,15 @@ def tables(rows: list[dict[str, Any]]) -> str:
         share = f"{np.mean(shares):.3f}" if shares else "–"
         means = [f"{function(of):+.2f}" for of in (gaps, strict) for function in (np.mean, min)]
         out.append(_row([MONITORS.get(name, name), *means, f"{len(stops)} of {len(rows)}", late, share]))
+    return out
+
+
+def tables(rows: list[dict[str, Any]]) -> str:
+    """The study as Markdown: per monitor, with the tooth and without it, and the default per recipe and problem."""
+    out = monitors(rows)
+    others = [row for row in rows if not row["problem"].startswith("tooth")]
+    if others and others != rows:
+        out += ["", "Without the tooth:", "", *monitors(others)]
     heads = ["recipe", "problem", "seed", "peak", "at", "held out: delivered", "gap", "of step", "refit",
              "windowed variance", "at", "misfit on unused views", "of the peak's image",
              "of the reference"]  # fmt: skip
