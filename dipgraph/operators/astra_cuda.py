@@ -82,8 +82,10 @@ class CudaProjector:
             name = "parallel3d_vec" if self._kind == "parallel" else "cone_vec"
             scan = astra.create_proj_geom(name, stack, self._detectors, self._vectors)
             volume = astra.create_vol_geom(*self._image, stack)
-            options = None if self._kind == "parallel" else {"ProjectionKernel": "2d_weighting"}
-            identifier = astra.create_projector("cuda3d", scan, volume, options)
+            settings = {**astra.astra_dict("cuda3d"), "ProjectionGeometry": scan, "VolumeGeometry": volume}
+            if self._kind != "parallel":
+                settings["ProjectionKernel"] = "2d_weighting"  # beside the geometries: among the options it is ignored
+            identifier = astra.projector3d.create(settings)
             weakref.finalize(self, astra.projector3d.delete, identifier)
             self._projectors[stack] = identifier
         return self._projectors[stack]

@@ -23,15 +23,15 @@ from tests.engine.resumed import RECIPES
 SMALL = dipgraph.load_problem("walnut_phantom", {"size": "16", "views": "9", "detectors": "24"})
 
 
-def begin(text: str, *, run_on: bool = False) -> Run:
+def begin(text: str, *, run_on: bool = False, device: str = "cpu") -> Run:
     program = settle_recipe(read_recipe(Source("test.yaml", text)), registry())
-    return Run(program, SMALL, Options("cpu", 0, 1, run_on))
+    return Run(program, SMALL, Options(device, 0, 1, run_on))
 
 
 def taken(run: Run):
     """State as a file would hold it."""
     tree, tensors = snapshot(run)
-    return json.loads(json.dumps(tree, allow_nan=False)), tensors
+    return json.loads(json.dumps(tree, allow_nan=False)), {name: tensor.cpu() for name, tensor in tensors.items()}
 
 
 def same(left, right) -> bool:
@@ -47,18 +47,19 @@ def equal(left, right) -> bool:
     return all(torch.equal(left[name].view(torch.uint8), right[name].view(torch.uint8)) for name in left)
 
 
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
 @pytest.mark.parametrize("name", RECIPES)
-def test_a_resumed_run_equals_the_uninterrupted_one_wherever_it_was_left(name):
+def test_a_resumed_run_equals_the_uninterrupted_one_wherever_it_was_left(name, device):
     run_on = name in ("a split with a stop", "a stop that is run past")
-    whole, states, midst = begin(RECIPES[name], run_on=run_on), [], []
+    whole, states, midst = begin(RECIPES[name], run_on=run_on, device=device), [], []
     for run in whole:
         states.append(taken(run))
         midst.append((run.image, [vars(frame).copy() for frame in run.frames], run.has_image))
     end = taken(whole)
     lengths = range(1, len(states)) if len(states) < 10 else random.Random(name).sample(range(1, len(states)), 9)
     for done in lengths:
-        run = begin(RECIPES[name], run_on=run_on)
-        restore(run, *states[done - 1], torch.device("cpu"))
+        run = begin(RECIPES[name], run_on=run_on, device=device)
+        restore(run, *states[done - 1], torch.device(device))
         assert same(taken(run), states[done - 1])
         image, frames, has_image = midst[done - 1]
         assert [vars(frame) for frame in run.frames] == frames

@@ -22,6 +22,7 @@ PROBLEMS = {
     "denoise": {"problem.size": 32},
 }
 NEEDS_VIEWS = {"sirt", "subset_sgd"}
+DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)]
 FEW = {
     "gradient_steps": 4, "inner": 2, "every": 1, "subsets": 2, "iterations": 3, "outer": 2, "channels": 4, "scales": 2,
 }  # fmt: skip
@@ -58,16 +59,26 @@ def test_recipes_with_a_network_have_a_budget_hold_rays_out_and_offer_the_papers
         assert "presets" not in text
 
 
+@pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize(
     ("name", "problem"), [(n, p) for n in RECIPES for p in PROBLEMS if p != "denoise" or n not in NEEDS_VIEWS]
 )
-def test_runs(name: str, problem: str) -> None:
+def test_runs(name: str, problem: str, device: str) -> None:
     short = {key: value for key, value in FEW.items() if key in parameters(name)}
-    result = dipgraph.run(name, problem, settings={**PROBLEMS[problem], **short}, device="cpu")
+    result = dipgraph.run(name, problem, settings={**PROBLEMS[problem], **short}, device=device)
     assert result.image.shape == (32, 32)
     assert np.isfinite(result.image).all()
     assert result.steps == (4 if "gradient_steps" in short or "inner" in short else 3)
     assert result.record.peak is not None
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("name", [name for name in RECIPES if "gradient_steps" not in parameters(name)])
+def test_without_a_network_a_gpu_finds_the_image_that_the_cpu_does(name: str) -> None:
+    short = {"outer": 20, "iterations": 50}
+    settings = {**PROBLEMS["walnut_phantom"], **{key: short[key] for key in short if key in parameters(name)}}
+    images = [dipgraph.run(name, settings=settings, device=device).image for device in ("cpu", "cuda")]
+    assert np.linalg.norm(images[1] - images[0]) < 1e-4 * np.linalg.norm(images[0])
 
 
 @pytest.mark.parametrize("name", [name for name in RECIPES if "denoiser" in parameters(name)])
