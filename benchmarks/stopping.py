@@ -3,8 +3,8 @@
 For each recipe, problem and seed there are two runs. One goes to the end of its budget with all rays, and every monitor
 that needs no held-out rays side by side: it gives the peak, and what each of these monitors would have delivered. The
 other is the recipe as it ships, which holds rays out. What `dipgraph refit` would deliver, all rays up to the step that
-the other chose, is read off the first. On real scans the residual on views that the problem leaves unused is looked at
-too, since a reference made of the same data shares their noise.
+the other chose, is read off the first. On real scans, whose references are made of the same data and share their noise,
+images are also compared with the total variation of all views, and with the views that the problem leaves unused.
 
 Rows are kept as they come, so that a study that was cut off goes on.
 
@@ -28,7 +28,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from machine import machine
+from all_views import of_all_views
+from machine import digest, machine
 from unused import MOST, UnusedViews
 
 import dipgraph
@@ -88,7 +89,8 @@ def with_monitors(name: str, folder: str) -> Path:
     return path
 
 
-def study(case: tuple[str, str, int], data: str, threads: int, settings: dict[str, Any]) -> dict[str, Any]:
+def study(case: tuple[str, str, int], data: str, threads: int, device: str | None, settings: dict[str, Any]
+          ) -> dict[str, Any]:  # fmt: skip
     """One recipe on one problem with one seed."""
     recipe, label, seed = case
     name, own = cases(Path(data), full=True)[label]
@@ -96,17 +98,21 @@ def study(case: tuple[str, str, int], data: str, threads: int, settings: dict[st
     began = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         run = dipgraph.start(with_monitors(recipe, folder), name, settings=own | {"hold": 0}, seed=seed,
-                             threads=threads, run_on=True)  # fmt: skip
+                             threads=threads, device=device, run_on=True)  # fmt: skip
     problem = run.problem
     free = UnusedViews(name, own) if name in MOST else None
+    whole = of_all_views(name, own) if name in MOST else None
 
-    def score(image: torch.Tensor) -> float:
-        return float(psnr(run.bound.physical(image), problem.reference, problem.region))
+    def scores(image: Any) -> dict[str, float | None]:
+        """PSNR to the problem's reference and to the image of all views, and the misfit on unused views."""
+        found = run.bound.physical(image) if isinstance(image, torch.Tensor) else image
+        return {
+            "psnr": float(psnr(found, problem.reference, problem.region)),
+            "all_views": None if whole is None else float(psnr(found, whole, problem.region)),
+            "unused": None if free is None else free.misfit(found),
+        }
 
-    def misfit(image: torch.Tensor) -> float | None:
-        return None if free is None else free.misfit(run.bound.physical(image))
-
-    curve: list[tuple[int, float, float | None]] = []
+    curve: list[dict[str, Any]] = []
     fired: dict[str, dict[str, Any]] = {}
     for _ in run:
         if run.steps % EVERY:
@@ -114,48 +120,54 @@ def study(case: tuple[str, str, int], data: str, threads: int, settings: dict[st
         held = run.executor.returned()
         if held["average"] is None or held["whiteness_done"] is None:
             continue
-        curve.append((run.steps, score(held["average"]), misfit(held["average"])))
+        tracked = None if whole is None else float(psnr(run.image, whole, problem.region))
+        curve.append({"step": run.steps, "tracked": tracked} | scores(held["average"]))
         for monitor in MONITORS:
             if monitor not in fired and bool(held[f"{monitor}_done"]):
-                image = held[monitor]
-                fired[monitor] = {"at": run.steps, "psnr": score(image), "unused": misfit(image)}
+                fired[monitor] = {"at": run.steps} | scores(held[monitor])
     held = run.executor.returned()
     for monitor in MONITORS:
         if monitor not in fired:
-            fired[monitor] = {"at": None, "psnr": score(held[monitor]), "unused": misfit(held[monitor])}
-    tracked = run.record.peak
-    shipped_run = dipgraph.run(recipe, name, settings=own, seed=seed, threads=threads)
+            fired[monitor] = {"at": None} | scores(held[monitor])
+    peak_at, peak = run.record.peak
+    shipped_run = dipgraph.run(recipe, name, settings=own, seed=seed, threads=threads, device=device)
     step = shipped_run.end.delivered_step or shipped_run.steps
-    image = torch.from_numpy(shipped_run.image / run.bound.scale)
-    fired["held-out rays"] = {"at": shipped_run.stopped_at, "psnr": shipped_run.score.psnr, "unused": misfit(image),
-                              "step": step}  # fmt: skip
-    again = min(curve, key=lambda point: abs(point[0] - step))
-    fired["held-out rays, refit"] = {"at": shipped_run.stopped_at, "psnr": again[1], "unused": again[2], "step": step}
-    best = max(curve, key=lambda point: point[1])
-    seen = [point[2] for point in curve if point[2] is not None]
+    stop = {"at": shipped_run.stopped_at, "step": step}
+    fired["held-out rays"] = stop | scores(shipped_run.image)
+    again = min(curve, key=lambda point: abs(point["step"] - step))
+    fired["held-out rays, refit"] = stop | {key: again[key] for key in ("psnr", "all_views", "unused")}
+    best = max(curve, key=lambda point: point["psnr"])
     return {
-        "recipe": recipe, "problem": label, "seed": seed, "peak": tracked[1], "peak_at": tracked[0],
-        "average_peak": best[1], "average_peak_at": best[0], "end": curve[-1][1], "steps": run.steps,
-        "unused_least": min(seen) if seen else None, "unused_at_peak": best[2],
-        "unused_reference": free.misfit(problem.reference) if free else None,
-        "monitors": fired, "settings": settings,
+        "recipe": recipe, "problem": label, "seed": seed, "peak": peak, "peak_at": peak_at,
+        "average_peak": best["psnr"], "average_peak_at": best["step"], "end": curve[-1]["psnr"], "steps": run.steps,
+        "all_views_peak": None if whole is None else max(point["tracked"] for point in curve),
+        "unused_least": free and min(point["unused"] for point in curve), "unused_at_peak": best["unused"],
+        "unused_reference": free and free.misfit(problem.reference), "unused_all_views": free and free.misfit(whole),
+        "monitors": fired, "settings": settings, "text": digest(recipe),
         "seconds": round(time.perf_counter() - began, 1), "machine": machine(),
     }  # fmt: skip
 
 
+def gap(row: dict[str, Any], monitor: str, *, whole: bool) -> float:
+    """What a monitor delivered minus the peak [dB]; on real scans by the image of all views, if ``whole``."""
+    delivered = row["monitors"][monitor]
+    whole = whole and row["all_views_peak"] is not None
+    found = delivered["all_views"] - row["all_views_peak"] if whole else delivered["psnr"] - row["peak"]
+    return float(found)
+
+
 def monitors(rows: list[dict[str, Any]]) -> list[str]:
     """What each monitor delivered over these runs, as the lines of a table."""
-    heads = ["monitor", "mean gap [dB]", "worst", "to the average's peak: mean", "worst", "fired",
+    heads = ["monitor", "gap [dB]: mean", "worst", "real scans by all views: mean", "worst", "fired",
              "stop after the peak, median [steps]", "misfit on unused views over the least, mean"]  # fmt: skip
     out = [_row(heads), _row(["---"] * len(heads))]
     for name in rows[0]["monitors"]:
-        gaps = [row["monitors"][name]["psnr"] - row["peak"] for row in rows]
-        strict = [row["monitors"][name]["psnr"] - row["average_peak"] for row in rows]
+        gaps = [[gap(row, name, whole=whole) for row in rows] for whole in (False, True)]
         stops = [row["monitors"][name]["at"] - row["peak_at"] for row in rows if row["monitors"][name]["at"]]
         shares = [row["monitors"][name]["unused"] / row["unused_least"] for row in rows if row["unused_least"]]
         late = f"{np.median(stops):.0f}" if stops else "–"
         share = f"{np.mean(shares):.3f}" if shares else "–"
-        means = [f"{function(of):+.2f}" for of in (gaps, strict) for function in (np.mean, min)]
+        means = [f"{function(of):+.2f}" for of in gaps for function in (np.mean, min)]
         out.append(_row([MONITORS.get(name, name), *means, f"{len(stops)} of {len(rows)}", late, share]))
     return out
 
@@ -166,19 +178,24 @@ def tables(rows: list[dict[str, Any]]) -> str:
     others = [row for row in rows if not row["problem"].startswith("tooth")]
     if others and others != rows:
         out += ["", "Without the tooth:", "", *monitors(others)]
-    heads = ["recipe", "problem", "seed", "peak", "at", "held out: delivered", "gap", "of step", "refit",
-             "windowed variance", "at", "misfit on unused views", "of the peak's image",
-             "of the reference"]  # fmt: skip
+    heads = ["recipe", "problem", "seed", "peak", "at", "delivered", "gap", "of step", "refit", "windowed variance",
+             "by all views: peak", "delivered", "gap", "windowed variance",
+             "misfit [%]: delivered", "image of the peak", "reference", "all views"]  # fmt: skip
     out += ["", _row(heads), _row(["---"] * len(heads))]
     for row in sorted(rows, key=lambda row: (row["recipe"], row["problem"], row["seed"])):
         default, refit, window = (row["monitors"][name] for name in
                                   ("held-out rays", "held-out rays, refit", "variance"))  # fmt: skip
-        out.append(_row([f"`{row['recipe']}`", row["problem"], row["seed"], f"{row['peak']:.2f}", row["peak_at"],
-                         f"{default['psnr']:.2f}", f"{default['psnr'] - row['peak']:+.2f}", default["step"],
-                         f"{refit['psnr']:.2f}", f"{window['psnr']:.2f}", window["at"] or "–", *(
-                             f"{value:.4f}" if value is not None else "–"
-                             for value in (default["unused"], row["unused_at_peak"], row["unused_reference"]))
-                         ]))  # fmt: skip
+        cells = [f"`{row['recipe']}`", row["problem"], row["seed"], f"{row['peak']:.2f}", row["peak_at"],
+                 f"{default['psnr']:.2f}", f"{gap(row, 'held-out rays', whole=False):+.2f}", default["step"],
+                 f"{refit['psnr']:.2f}", f"{window['psnr']:.2f}"]  # fmt: skip
+        if row["all_views_peak"] is None:
+            cells += ["–"] * 8
+        else:
+            cells += [f"{row['all_views_peak']:.2f}", f"{default['all_views']:.2f}",
+                      f"{gap(row, 'held-out rays', whole=True):+.2f}", f"{window['all_views']:.2f}"]  # fmt: skip
+            cells += [f"{100 * value:.2f}" for value in (default["unused"], row["unused_at_peak"],
+                                                         row["unused_reference"], row["unused_all_views"])]  # fmt: skip
+        out.append(_row(cells))
     return "\n".join(out)
 
 
@@ -224,6 +241,7 @@ def main() -> None:
     )
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--device", help="cpu or cuda")
     parser.add_argument("--set", dest="settings", action="append", default=[], metavar="NAME=VALUE", help="to try it")
     parser.add_argument("--recipe", dest="recipes", action="append", help="this one alone; repeatable")
     parser.add_argument("--problem", dest="problems", action="append", help="those whose name begins so; repeatable")
@@ -235,6 +253,7 @@ def main() -> None:
         print(machine())
         return
     rows = [json.loads(line) for line in asked.results.read_text().splitlines()] if asked.results.exists() else []
+    rows = [row for row in rows if row.get("text") == digest(row["recipe"])]  # else of another recipe
     settings = dict(text.split("=", 1) for text in asked.settings)
     labels = [label for label, (_, own) in cases(asked.data, full=asked.full).items()
               if label.startswith(tuple(asked.problems or [""]))
@@ -246,7 +265,7 @@ def main() -> None:
     left = [] if asked.tables else [case for case in wanted if case not in done]
     threads = max(1, (os.cpu_count() or 1) // asked.jobs)
     with ProcessPoolExecutor(asked.jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
-        futures = [pool.submit(study, case, str(asked.data), threads, settings) for case in left]
+        futures = [pool.submit(study, case, str(asked.data), threads, asked.device, settings) for case in left]
         for future in as_completed(futures):
             rows.append(future.result())
             asked.results.parent.mkdir(parents=True, exist_ok=True)

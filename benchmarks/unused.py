@@ -17,6 +17,11 @@ MOST = {"htc2022": 720, "tooth": 181}
 """The views of each problem's scans."""
 
 
+def own(settings: dict[str, Any]) -> dict[str, Any]:
+    """What the settings of a run say of its problem."""
+    return {key.removeprefix("problem."): value for key, value in settings.items() if key.startswith("problem.")}
+
+
 class UnusedViews:
     """Up to 60 views of a scan that its problem does not use.
 
@@ -29,8 +34,7 @@ class UnusedViews:
     """
 
     def __init__(self, name: str, settings: dict[str, Any]) -> None:
-        own = {key.removeprefix("problem."): value for key, value in settings.items() if key.startswith("problem.")}
-        used, whole = (dipgraph.load_problem(name, own | more) for more in ({}, {"views": MOST[name]}))
+        used, whole = (dipgraph.load_problem(name, own(settings) | more) for more in ({}, {"views": MOST[name]}))
         distances = np.abs(whole.A.geometry.angles[:, None] - used.A.geometry.angles[None, :]).min(1)
         free = np.flatnonzero(distances > 1e-6)
         free = free[np.linspace(0, len(free) - 1, min(60, len(free))).round().astype(int)]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import sys
+import textwrap
 from pathlib import Path
 
 from dipgraph.blocks import registry
@@ -45,7 +46,8 @@ def entry(signature: Signature) -> str:
     gives = ", ".join(f"`{output.name}` ({output.kind})" for output in signature.outputs)
     said = traits(signature)
     lines.append(f"Gives {gives}." + (f" It {', '.join(said)}." if said else "") + "\n")
-    lines += [f"{part}\n" for part in notes(signature)]
+    told = [returned(signature), *(section(signature, title) for title in ("Notes", "References"))]
+    lines += [f"{part}\n" for part in told if part]
     return "\n".join(lines)
 
 
@@ -56,14 +58,15 @@ def row(port: Port) -> str:
     return f"| `{port.name}` | {str(port.kind).replace('|', '/')} | {default} | {about} |"
 
 
-def notes(signature: Signature) -> list[str]:
-    """The docstring's notes and references."""
-    found = []
-    for title in ("Notes", "References"):
-        section = re.search(rf"^{title}\n-+\n(.*?)(?=^\S[^\n]*\n-{{3,}}|\Z)", signature.doc, re.M | re.S)
-        if section:
-            found.append(section.group(1).strip())
-    return found
+def returned(signature: Signature) -> str:
+    """What the docstring says of the outputs, without their type, which the page has already."""
+    return textwrap.dedent(section(signature, "Returns").partition("\n")[2]).strip()
+
+
+def section(signature: Signature, title: str) -> str:
+    """A section of the docstring; empty where it has none."""
+    found = re.search(rf"^{title}\n-+\n(.*?)(?=^\S[^\n]*\n-{{3,}}|\Z)", signature.doc, re.M | re.S)
+    return found[1].strip() if found else ""
 
 
 if __name__ == "__main__":

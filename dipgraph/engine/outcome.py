@@ -14,7 +14,7 @@ from dipgraph.signatures import Verdict
 class Outcome(enum.StrEnum):
     """How a run ended; the value is what it means for the user."""
 
-    COMPLETED = "ran to the end of its budget"
+    COMPLETED = "ran to the end of its budget, or to the step asked for"
     STOPPED = "stopped by the recipe's own rule"
     NEVER_IMPROVED = "no score was below the first: raise the patience, lower the rate, or watch something else"
     CONSTANT_SCORE = "the score never changes: watch something that depends on the image, or raise the rate"
@@ -76,10 +76,7 @@ def conclude(executor: Executor, *, run_on: bool, is_diverged: bool, is_interrup
         return End(outcome, _with_image(said, delivered), delivered, now)
     if stop is None or ended is None:
         failed = failure(now, stopped=False)
-        said = (
-            f"ran to step {steps}, as asked" if executor.is_at_the_end else f"ran to the end of its budget of {steps}"
-        )
-        said += f": {failed.clause}" if failed else ""
+        said = _to_the_end(executor) + (f": {failed.clause}" if failed else "")
         outcome = OF_FAILURES[failed.verdict] if failed else Outcome.COMPLETED
         return End(outcome, _with_image(said, delivered), delivered, now)
     then = readings_of(ended)
@@ -89,6 +86,16 @@ def conclude(executor: Executor, *, run_on: bool, is_diverged: bool, is_interrup
     said = f"{'would have ' if run_on else ''}stopped at step {stop}: {why(then, ended['test'])}"
     said = _with_image(said, delivered) + (f", and ran on to step {steps}" if run_on else "")
     return End(OF_FAILURES[failed.verdict] if failed else Outcome.STOPPED, said, delivered, then)
+
+
+def _to_the_end(executor: Executor) -> str:
+    """How far a run came that no rule of its recipe ended."""
+    steps, asked = executor.steps, executor.stop_at
+    if asked is None:
+        return f"ran to the end of its budget of {steps}"
+    if steps < asked:
+        return f"ran to the end of its budget of {steps}, before step {asked}, at which it was asked to stop"
+    return f"ran to step {steps}, as asked" + (f": the end of the iteration with step {asked}" if steps > asked else "")
 
 
 def _with_image(said: str, step: int | None) -> str:
