@@ -267,6 +267,8 @@ def main() -> None:
     with ProcessPoolExecutor(asked.jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
         futures = [pool.submit(study, case, str(asked.data), threads, asked.device, settings) for case in left]
         for future in as_completed(futures):
+            if future.exception():
+                pool.shutdown(cancel_futures=True)
             rows.append(future.result())
             asked.results.parent.mkdir(parents=True, exist_ok=True)
             with asked.results.open("a") as file:

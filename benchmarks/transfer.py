@@ -22,7 +22,7 @@ from typing import Any
 
 from all_views import of_all_views
 from machine import digest, machine
-from unused import UnusedViews
+from unused import UnusedViews, own
 
 import dipgraph
 from dipgraph.data.scores import psnr
@@ -50,18 +50,20 @@ def default(recipe: str) -> float:
     return float(load_recipe(recipe).parameters.declared[WEIGHTS[recipe]].default.text)
 
 
-def measure(case: tuple[str, str, float], data: str, threads: int, device: str | None) -> dict[str, Any]:
+def measure(case: tuple[str, str, float], data: str, threads: int, device: str | None, tried: dict[str, str]
+            ) -> dict[str, Any]:  # fmt: skip
     """One recipe on one scan with its weight times a factor."""
     recipe, label, factor = case
     name, settings = problems(Path(data), fine=True)[label]
-    weight = WEIGHTS[recipe]
+    weight, problem = WEIGHTS[recipe], dipgraph.load_problem(name, own(settings))
     usual = default(recipe)
-    result = dipgraph.run(recipe, name, settings=settings | {weight: factor * usual}, threads=threads, device=device)
+    result = dipgraph.run(recipe, problem, settings=tried | {weight: factor * usual}, threads=threads, device=device)
     summary = result.summary()
     told = {key: summary[key] for key in ("psnr", "peak_psnr", "stop_iteration", "iterations", "seconds")}
-    told["psnr_all_views"] = float(psnr(result.image, of_all_views(name, settings), result.problem.region))
+    told["psnr_all_views"] = float(psnr(result.image, of_all_views(name, settings), problem.region))
     told["unused"] = UnusedViews(name, settings).misfit(result.image)
     about = {"recipe": recipe, "problem": label, "factor": factor, "weight": factor * usual, "text": digest(recipe)}
+    about |= {"settings": tried} if tried else {}
     return about | told | {"machine": machine()}
 
 
@@ -95,11 +97,13 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=Path("benchmarks/results/transfer.jsonl"))
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--device", help="cpu or cuda")
+    parser.add_argument("--set", dest="settings", action="append", default=[], metavar="NAME=VALUE", help="to try it")
     parser.add_argument("--fine", action="store_true", help="on the finer grids too, which take four times as long")
     parser.add_argument("--tables", action="store_true", help="only print what is there")
     asked = parser.parse_args()
     rows = [json.loads(line) for line in asked.results.read_text().splitlines()] if asked.results.exists() else []
-    rows = [row for row in rows if row.get("text") == digest(row["recipe"])]  # else of another recipe
+    tried = dict(text.split("=", 1) for text in asked.settings)
+    rows = [row for row in rows if row.get("text") == digest(row["recipe"]) and row.get("settings", {}) == tried]
     done = {(row["recipe"], row["problem"], row["factor"]) for row in rows}
     labels = list(problems(asked.data, fine=asked.fine))[::-1]  # the longest runs first
     nearest = sorted(FACTORS, key=lambda factor: max(factor, 1 / factor))
@@ -107,9 +111,10 @@ def main() -> None:
     left = [] if asked.tables else [case for case in wanted if case not in done]
     threads = max(1, (os.cpu_count() or 1) // asked.jobs)
     with ProcessPoolExecutor(asked.jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
-        for future in as_completed(
-            [pool.submit(measure, case, str(asked.data), threads, asked.device) for case in left]
-        ):
+        futures = [pool.submit(measure, case, str(asked.data), threads, asked.device, tried) for case in left]
+        for future in as_completed(futures):
+            if future.exception():
+                pool.shutdown(cancel_futures=True)
             rows.append(future.result())
             asked.results.parent.mkdir(parents=True, exist_ok=True)
             with asked.results.open("a") as file:
