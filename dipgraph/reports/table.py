@@ -16,22 +16,23 @@ SATURATED = 0.01
 def show(result: Result, problem: Problem, console: Console) -> None:
     """Print how a run ended."""
     table = Table(title=Text(f"{problem.name}: {result.outcome.value}"), title_justify="left")
-    table.add_column("")
-    for heading in ("PSNR [dB]", "SSIM", "Matthews", "peak PSNR [dB]", "at step", "stop at step", "seconds"):
+    table.add_column("", no_wrap=True)
+    scored = ["PSNR [dB]", "SSIM", *(["Matthews"] if problem.segmentation is not None else [])]
+    for heading in (*scored, "peak PSNR [dB]", "at step", "stop at step", "seconds"):
         table.add_column(heading, justify="right")
     peak = result.record.peak
     table.add_row(
         "delivered",
-        *_scores(result.score),
+        *_scores(result.score)[: len(scored)],
         _number(peak[1] if peak else None, 2),
         _number(peak[0] if peak else None, 0),
         _number(result.stopped_at, 0),
         _number(result.seconds, 1),
     )
     if result.final is not result.image and result.final_score.psnr != result.score.psnr:
-        table.add_row("at the end", *_scores(result.final_score), "", _number(result.steps, 0), "", "")
+        table.add_row("at the end", *_scores(result.final_score)[: len(scored)], "", _number(result.steps, 0))
     if result.fbp is not None:
-        table.add_row("FBP (Hann)", *_scores(result.fbp_score), "", "", "", "")
+        table.add_row("FBP (Hann)", *_scores(result.fbp_score)[: len(scored)])
     console.print(table)
     console.print(result.explanation[:1].upper() + result.explanation[1:] + ".", highlight=False, markup=False)
     if problem.reference is not None:
