@@ -7,6 +7,7 @@ import os
 import platform
 import subprocess
 from datetime import date
+from typing import Any
 
 import torch
 
@@ -36,3 +37,9 @@ def machine() -> str:
 def digest(recipe: str) -> str:
     """What tells one text of a shipped recipe from another."""
     return hashlib.sha256(shipped("recipes")[recipe].read_bytes()).hexdigest()[:12]
+
+
+def is_of(row: dict[str, Any], settings: dict[str, str], device: str | None) -> bool:
+    """Whether a row that was kept is of the recipe as it is, of these settings and this device."""
+    wanted = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    return (row["text"], row["settings"], row["device"]) == (digest(row["recipe"]), settings, wanted)

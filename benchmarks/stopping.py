@@ -29,11 +29,12 @@ from typing import Any
 import numpy as np
 import torch
 from all_views import of_all_views
-from machine import digest, machine
+from machine import digest, is_of, machine
+from stopping_tables import MONITORS, tables
 from unused import MOST, UnusedViews
 
 import dipgraph
-from dipgraph.data.scores import psnr
+from dipgraph.data.scores import DevicePsnr, psnr
 from dipgraph.data.shipped import shipped
 
 RECIPES = ("vanilla", "tv_hqs", "admm_denoiser")
@@ -41,8 +42,6 @@ FULL = (*RECIPES, "tv", "wtv_admm", "constrained", "red_apg", "deep_red", "hqs_d
 FILES = ("problem.path", "problem.reference")
 EVERY = 10
 """Steps between two looks at the images."""
-MONITORS = {"variance": "windowed variance", "ema": "running variance", "discrepancy": "discrepancy, estimated noise",
-            "whiteness": "whiteness of the residual"}  # fmt: skip
 LINES = """\
         - seen: A(average)
         - variance_done, variance: {{stop.variance: {{watch: {iterate}, window: {window}, patience: {patience}}}}}
@@ -112,19 +111,23 @@ def study(case: tuple[str, str, int], data: str, threads: int, device: str | Non
             "unused": None if free is None else free.misfit(found),
         }
 
+    tracked = Tracked(run, whole)
     curve: list[dict[str, Any]] = []
     fired: dict[str, dict[str, Any]] = {}
-    for _ in run:
-        if run.steps % EVERY:
-            continue
+
+    def look() -> None:
         held = run.executor.returned()
         if held["average"] is None or held["whiteness_done"] is None:
-            continue
-        tracked = None if whole is None else float(psnr(run.image, whole, problem.region))
-        curve.append({"step": run.steps, "tracked": tracked} | scores(held["average"]))
+            return
+        curve.append({"step": tracked.step} | scores(held["average"]))
         for monitor in MONITORS:
             if monitor not in fired and bool(held[f"{monitor}_done"]):
-                fired[monitor] = {"at": run.steps} | scores(held[monitor])
+                fired[monitor] = {"at": tracked.step} | scores(held[monitor])
+
+    for _ in run:
+        if run.steps % EVERY == 0:  # where a recipe splits, the image is that of the iteration before
+            look()
+    look()
     held = run.executor.returned()
     for monitor in MONITORS:
         if monitor not in fired:
@@ -137,70 +140,44 @@ def study(case: tuple[str, str, int], data: str, threads: int, device: str | Non
     again = min(curve, key=lambda point: abs(point["step"] - step))
     fired["held-out rays, refit"] = stop | {key: again[key] for key in ("psnr", "all_views", "unused")}
     best = max(curve, key=lambda point: point["psnr"])
-    return {
-        "recipe": recipe, "problem": label, "seed": seed, "peak": peak, "peak_at": peak_at,
-        "average_peak": best["psnr"], "average_peak_at": best["step"], "end": curve[-1]["psnr"], "steps": run.steps,
-        "all_views_peak": None if whole is None else max(point["tracked"] for point in curve),
-        "unused_least": free and min(point["unused"] for point in curve), "unused_at_peak": best["unused"],
-        "unused_reference": free and free.misfit(problem.reference), "unused_all_views": free and free.misfit(whole),
-        "monitors": fired, "settings": settings, "text": digest(recipe),
-        "seconds": round(time.perf_counter() - began, 1), "machine": machine(),
+    found = {"peak": peak, "peak_at": peak_at, "end": curve[-1]["psnr"], "steps": run.steps, "all_views_peak": None}
+    if free is not None:
+        found |= {
+            "all_views_peak": tracked.peak, "unused_least": min(point["unused"] for point in curve),
+            "unused_at_peak": best["unused"], "unused_reference": free.misfit(problem.reference),
+            "unused_all_views": free.misfit(whole),
+        }  # fmt: skip
+    return found | {
+        "recipe": recipe, "problem": label, "seed": seed, "monitors": fired, "settings": settings,
+        "text": digest(recipe), "device": shipped_run.device, "machine": machine(),
+        "seconds": round(time.perf_counter() - began, 1),
     }  # fmt: skip
 
 
-def gap(row: dict[str, Any], monitor: str, *, whole: bool) -> float:
-    """What a monitor delivered minus the peak [dB]; on real scans by the image of all views, if ``whole``."""
-    delivered = row["monitors"][monitor]
-    whole = whole and row["all_views_peak"] is not None
-    found = delivered["all_views"] - row["all_views_peak"] if whole else delivered["psnr"] - row["peak"]
-    return float(found)
+class Tracked:
+    """The tracked image of a run, compared with the image of all views wherever the run's record scores it."""
 
+    def __init__(self, run: dipgraph.Run, whole: np.ndarray | None) -> None:
+        self.step = 0
+        """The step of the last image."""
+        self._found: list[torch.Tensor] = []
+        setting, record = run.bound.setting, run.record
+        score = None if whole is None else DevicePsnr(
+            whole / run.bound.scale, run.problem.region, setting.device, setting.dtype)  # fmt: skip
+        noted = record.tracked
 
-def monitors(rows: list[dict[str, Any]]) -> list[str]:
-    """What each monitor delivered over these runs, as the lines of a table."""
-    heads = ["monitor", "gap [dB]: mean", "worst", "real scans by all views: mean", "worst", "fired",
-             "stop after the peak, median [steps]", "misfit on unused views over the least, mean"]  # fmt: skip
-    out = [_row(heads), _row(["---"] * len(heads))]
-    for name in rows[0]["monitors"]:
-        gaps = [[gap(row, name, whole=whole) for row in rows] for whole in (False, True)]
-        stops = [row["monitors"][name]["at"] - row["peak_at"] for row in rows if row["monitors"][name]["at"]]
-        shares = [row["monitors"][name]["unused"] / row["unused_least"] for row in rows if row["unused_least"]]
-        late = f"{np.median(stops):.0f}" if stops else "–"
-        share = f"{np.mean(shares):.3f}" if shares else "–"
-        means = [f"{function(of):+.2f}" for of in gaps for function in (np.mean, min)]
-        out.append(_row([MONITORS.get(name, name), *means, f"{len(stops)} of {len(rows)}", late, share]))
-    return out
+        def tracked(step: int, image: torch.Tensor) -> None:
+            noted(step, image)
+            self.step = step
+            if score is not None:
+                self._found.append(score(image[0, 0]))
 
+        record.tracked = tracked
 
-def tables(rows: list[dict[str, Any]]) -> str:
-    """The study as Markdown: per monitor, with the tooth and without it, and the default per recipe and problem."""
-    out = monitors(rows)
-    others = [row for row in rows if not row["problem"].startswith("tooth")]
-    if others and others != rows:
-        out += ["", "Without the tooth:", "", *monitors(others)]
-    heads = ["recipe", "problem", "seed", "peak", "at", "delivered", "gap", "of step", "refit", "windowed variance",
-             "by all views: peak", "delivered", "gap", "windowed variance",
-             "misfit [%]: delivered", "image of the peak", "reference", "all views"]  # fmt: skip
-    out += ["", _row(heads), _row(["---"] * len(heads))]
-    for row in sorted(rows, key=lambda row: (row["recipe"], row["problem"], row["seed"])):
-        default, refit, window = (row["monitors"][name] for name in
-                                  ("held-out rays", "held-out rays, refit", "variance"))  # fmt: skip
-        cells = [f"`{row['recipe']}`", row["problem"], row["seed"], f"{row['peak']:.2f}", row["peak_at"],
-                 f"{default['psnr']:.2f}", f"{gap(row, 'held-out rays', whole=False):+.2f}", default["step"],
-                 f"{refit['psnr']:.2f}", f"{window['psnr']:.2f}"]  # fmt: skip
-        if row["all_views_peak"] is None:
-            cells += ["–"] * 8
-        else:
-            cells += [f"{row['all_views_peak']:.2f}", f"{default['all_views']:.2f}",
-                      f"{gap(row, 'held-out rays', whole=True):+.2f}", f"{window['all_views']:.2f}"]  # fmt: skip
-            cells += [f"{100 * value:.2f}" for value in (default["unused"], row["unused_at_peak"],
-                                                         row["unused_reference"], row["unused_all_views"])]  # fmt: skip
-        out.append(_row(cells))
-    return "\n".join(out)
-
-
-def _row(cells: list[Any]) -> str:
-    return f"| {' | '.join(map(str, cells))} |"
+    @property
+    def peak(self) -> float:
+        """The highest PSNR so far."""
+        return float(torch.stack(self._found).max())
 
 
 def costs(blocks: int = 30, steps: int = 10) -> None:
@@ -253,15 +230,15 @@ def main() -> None:
         print(machine())
         return
     rows = [json.loads(line) for line in asked.results.read_text().splitlines()] if asked.results.exists() else []
-    rows = [row for row in rows if row.get("text") == digest(row["recipe"])]  # else of another recipe
     settings = dict(text.split("=", 1) for text in asked.settings)
+    rows = [row for row in rows if is_of(row, settings, asked.device)]
     labels = [label for label, (_, own) in cases(asked.data, full=asked.full).items()
               if label.startswith(tuple(asked.problems or [""]))
               and all(Path(own[key]).exists() for key in FILES if key in own)]  # fmt: skip
     recipes = asked.recipes or (FULL if asked.full else RECIPES)
     wanted = [(recipe, label, seed) for seed in range(5 if asked.full else asked.seeds) for label in labels
               for recipe in recipes]  # fmt: skip
-    done = {(row["recipe"], row["problem"], row["seed"]) for row in rows if row["settings"] == settings}
+    done = {(row["recipe"], row["problem"], row["seed"]) for row in rows}
     left = [] if asked.tables else [case for case in wanted if case not in done]
     threads = max(1, (os.cpu_count() or 1) // asked.jobs)
     with ProcessPoolExecutor(asked.jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
@@ -276,7 +253,7 @@ def main() -> None:
             print({key: rows[-1][key] for key in ("recipe", "problem", "seed", "peak", "seconds")}, flush=True)
     if rows:
         print(tables(rows))
-        print(f"\n{rows[-1]['machine']}")
+        print("\n" + "; ".join(sorted({row["machine"] for row in rows})))
 
 
 if __name__ == "__main__":

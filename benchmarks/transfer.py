@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from all_views import of_all_views
-from machine import digest, machine
+from machine import digest, is_of, machine
 from unused import UnusedViews, own
 
 import dipgraph
@@ -29,7 +29,7 @@ from dipgraph.data.scores import psnr
 from dipgraph.data.shipped import load_recipe
 
 WEIGHTS = {"tv": "alpha", "tv_hqs": "lam", "red_apg": "lam", "admm_denoiser": "beta"}
-SCORES = ("psnr", "psnr_all_views", "unused")
+SCORES = ("psnr", "all_views", "unused")
 FACTORS = (0.25, 0.5, 1.0, 2.0, 4.0)
 
 
@@ -60,10 +60,10 @@ def measure(case: tuple[str, str, float], data: str, threads: int, device: str |
     result = dipgraph.run(recipe, problem, settings=tried | {weight: factor * usual}, threads=threads, device=device)
     summary = result.summary()
     told = {key: summary[key] for key in ("psnr", "peak_psnr", "stop_iteration", "iterations", "seconds")}
-    told["psnr_all_views"] = float(psnr(result.image, of_all_views(name, settings), problem.region))
+    told["all_views"] = float(psnr(result.image, of_all_views(name, settings), problem.region))
     told["unused"] = UnusedViews(name, settings).misfit(result.image)
     about = {"recipe": recipe, "problem": label, "factor": factor, "weight": factor * usual, "text": digest(recipe)}
-    about |= {"settings": tried} if tried else {}
+    about |= {"settings": tried, "device": result.device}
     return about | told | {"machine": machine()}
 
 
@@ -103,7 +103,7 @@ def main() -> None:
     asked = parser.parse_args()
     rows = [json.loads(line) for line in asked.results.read_text().splitlines()] if asked.results.exists() else []
     tried = dict(text.split("=", 1) for text in asked.settings)
-    rows = [row for row in rows if row.get("text") == digest(row["recipe"]) and row.get("settings", {}) == tried]
+    rows = [row for row in rows if is_of(row, tried, asked.device)]
     done = {(row["recipe"], row["problem"], row["factor"]) for row in rows}
     labels = list(problems(asked.data, fine=asked.fine))[::-1]  # the longest runs first
     nearest = sorted(FACTORS, key=lambda factor: max(factor, 1 / factor))
@@ -122,7 +122,7 @@ def main() -> None:
             print({key: value for key, value in rows[-1].items() if key != "machine"}, flush=True)
     if rows:
         print(table(rows))
-        print(f"\n{rows[-1]['machine']}")
+        print("\n" + "; ".join(sorted({row["machine"] for row in rows})))
 
 
 if __name__ == "__main__":

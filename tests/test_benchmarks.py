@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import runpy
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 import dipgraph
@@ -52,3 +54,51 @@ def test_the_study_of_stopping_watches_the_iterate_that_is_averaged(
         assert dipgraph.check(path) == []
         watched = re.findall(r"stop\.\w*variance: \{watch: (\w+),", path.read_text())
         assert set(watched[-2:]) == set(re.findall(r"- average: .*\{of: (\w+),", path.read_text()))
+
+
+SMALL = {"gradient_steps": "40", "inner": "10", "channels": "4", "scales": "2", "patience": "2"}
+
+
+def test_a_row_of_the_study_of_stopping_is_made_of_the_runs_own_scores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(FOLDER))
+    stopping, tables, machine = (importlib.import_module(name) for name in ("stopping", "stopping_tables", "machine"))
+    asked = {**SMALL, "problem.size": "32"}
+    row = stopping.study(("tv_hqs", "walnut_phantom", 0), "", 1, "cpu", asked)
+    assert machine.is_of(row, asked, "cpu")
+    assert not machine.is_of(row, {}, "cpu")
+    assert not machine.is_of(row | {"text": "another"}, asked, "cpu")
+    alone = dipgraph.run("tv_hqs", "walnut_phantom", settings=asked, device="cpu", threads=1)
+    held = row["monitors"]["held-out rays"]
+    assert (held["psnr"], held["step"]) == (pytest.approx(alone.score.psnr), alone.end.delivered_step)
+    whole = dipgraph.run(
+        "tv_hqs", "walnut_phantom", settings={**asked, "hold": 0}, device="cpu", threads=1, run_on=True
+    )
+    assert row["peak"] == pytest.approx(whole.record.peak[1])
+    again = row["monitors"]["held-out rays, refit"]
+    assert held["step"] == whole.steps == 40
+    assert again["psnr"] == pytest.approx(whole.score.psnr)  # the run with all rays, at the step that the other chose
+    text = tables.tables([row])
+    assert f"| {row['peak']:.2f} |" in text
+    assert f"| {held['psnr'] - row['peak']:+.2f} |" in text
+
+
+def test_a_row_of_the_study_of_weights_is_judged_thrice(shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(FOLDER))
+    transfer, machine = (importlib.import_module(name) for name in ("transfer", "machine"))
+    judges: list[np.ndarray] = []
+
+    def of_all_views(name: str, settings: dict[str, Any]) -> np.ndarray:
+        own = {key.removeprefix("problem."): value for key, value in settings.items()}
+        judges.append(dipgraph.load_problem(name, own).reference)
+        return judges[-1]
+
+    monkeypatch.setattr(transfer, "of_all_views", of_all_views)
+    asked = {key: SMALL[key] for key in ("gradient_steps", "channels", "scales")}
+    row = transfer.measure(("tv", "tooth", 2.0), str(shared), 1, "cpu", asked)
+    assert machine.is_of(row, asked, "cpu")
+    assert row["weight"] == 2 * transfer.default("tv")
+    assert row["all_views"] == pytest.approx(row["psnr"])
+    assert 0 < row["unused"] < 1
+    text = transfer.table([row])
+    for value in (f"{row['psnr']:.2f}", f"{100 * row['unused']:.2f}"):
+        assert f"| – | – | – | {value} | – | – |" in text

@@ -83,7 +83,8 @@ def test_the_resolved_files_give_the_same_numbers(folder, tmp_path):
     images = [tifffile.imread(path / "reconstruction.tiff") for path in (folder, again)]
     assert np.array_equal(*images)
     first, second = (json.loads((path / "summary.json").read_text()) for path in (folder, again))
-    assert {**first, "seconds": 0} == {**second, "seconds": 0}
+    varying = {"seconds": 0, "peak_memory": 0}  # of the process, which earlier tests may have grown
+    assert first | varying == second | varying
     assert (folder / "history.csv").read_text() == (again / "history.csv").read_text()
 
 

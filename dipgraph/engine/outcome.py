@@ -95,7 +95,9 @@ def _to_the_end(executor: Executor) -> str:
         return f"ran to the end of its budget of {steps}"
     if steps < asked:
         return f"ran to the end of its budget of {steps}, before step {asked}, at which it was asked to stop"
-    return f"ran to step {steps}, as asked" + (f": the end of the iteration with step {asked}" if steps > asked else "")
+    return f"ran to step {steps}, as asked" + (
+        f" (the first after {asked} at which the run can end)" if steps > asked else ""
+    )
 
 
 def _with_image(said: str, step: int | None) -> str:

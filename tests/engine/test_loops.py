@@ -166,8 +166,7 @@ def test_a_run_is_ended_in_nested_loops_too_and_its_schedules_stay():
     assert later.explanation.startswith("ran to the end of its budget of 12, before step 100, at which it was asked")
 
 
-def test_what_is_not_reached_yet_is_none_alone():
-    text = """recipe: 1
+UNDER_WAY = """recipe: 1
 steps:
   - x: fbp(y)
   - repeat:
@@ -185,7 +184,18 @@ steps:
 track: x
 returns: {image: "x + 0*x", start: "2*fbp(y)", late: "late + late", back: "adjoint(A)(late)", r: "2*r", g: "0.5*after"}
 """
-    run = start(text)
+
+
+def test_a_step_within_an_iteration_ends_the_run_with_that_iteration_and_says_so():
+    text = UNDER_WAY.replace("count: 2\n              optimiser", "count: 4\n              optimiser")
+    ended = finish(text, stop_at=3)
+    assert ended.steps == 4
+    assert ended.explanation.startswith("ran to step 4, as asked (the first after 3 at which the run can end)")
+    assert finish(text, stop_at=4).explanation == "ran to step 4, as asked"
+
+
+def test_what_is_not_reached_yet_is_none_alone():
+    run = start(UNDER_WAY)
     seen = []
     for _ in run:
         found = run.executor.returned()
