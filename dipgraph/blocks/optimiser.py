@@ -107,11 +107,12 @@ def lbfgs(
     Returns
     -------
     Optimizer
-        Evaluates the loss several times a step: once, and again for each trial of the line search.
+        Steps ``θ ← θ − rate·H·g`` with g the gradient and H the estimated inverse of the Hessian.
 
     Notes
     -----
-    Each step waits for the device a few times, to compare losses. All targets share one rate. For losses without
+    The loss is evaluated once a step, and again for each trial of the line search. Each step waits for the device a
+    few times, to compare losses. All targets share one rate. For losses without
     randomness: perturbed inputs or subsets that change between evaluations mislead the curvature.
 
     References

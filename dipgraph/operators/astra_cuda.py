@@ -19,7 +19,7 @@ from dipgraph.operators.grid import ImageGrid
 
 
 class CudaProjector:
-    """ASTRA's GPU projector, in float32; its adjoint is another discretisation, not the transposed matrix.
+    """ASTRA's GPU projector, in float32; its adjoint is not the transposed matrix: see ``docs/operators.md``.
 
     Parameters
     ----------
