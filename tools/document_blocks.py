@@ -61,7 +61,7 @@ def row(port: Port) -> str:
 def returned(signature: Signature) -> str:
     """What the docstring says of the outputs, without their type, which the page has already."""
     text = textwrap.dedent(section(signature, "Returns").partition("\n")[2]).strip()
-    return text.replace("see the page on stopping", "see [stopping](stopping.md#how-a-run-ends)")
+    return text.replace("``docs/stopping.md``", "[stopping](stopping.md#how-a-run-ends)")
 
 
 def section(signature: Signature, title: str) -> str:

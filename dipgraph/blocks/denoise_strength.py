@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import torch
+
 from dipgraph.blocks.values import Scalar
 
 STRENGTHS = ("noise", "prox")
@@ -9,8 +11,10 @@ STRENGTHS = ("noise", "prox")
 
 
 def noise_level(sigma: Scalar, strength: str) -> Scalar:
-    """The noise's standard deviation σ [image units] that a port `sigma` means."""
-    if strength == "prox":
-        level: Scalar = sigma**0.5
-        return level
-    return sigma
+    """The noise's standard deviation σ [image units] that a port `sigma` means; NaN where that is not above 0.
+
+    A number is checked where it stands; one on the device is not looked at, so that it gives NaN instead of an image
+    that only looks right.
+    """
+    level: Scalar = sigma**0.5 if strength == "prox" else sigma
+    return torch.where(level > 0, level, torch.nan) if isinstance(level, torch.Tensor) else level

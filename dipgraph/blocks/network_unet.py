@@ -153,7 +153,8 @@ class UNet(nn.Module):
     Maps ``(batch, inputs, rows, columns)`` to ``(batch, 1, rows, columns)``. Rows and columns may be odd and differ;
     each needs at least ``2**(scales - 1) + 1`` pixels. The encoder starts with one 3×3 convolution and goes down by a
     stride of 2, twice two convolutions a scale; the decoder goes up by nearest neighbours. Each convolution is followed
-    by group normalisation in 4 groups and a leaky rectifier of slope 0.2; a 1×1 convolution and ``output`` end it.
+    by group normalisation in 4 groups (fewer, where 4 would not share the channels evenly and in twos at least) and a
+    leaky rectifier of slope 0.2; a 1×1 convolution and ``output`` end it.
 
     The survey's setting, 128 channels and 6 scales with one input channel, has 2 968 729 parameters. The authors' has
     2 972 578: its three finest levels carry a skip connection of one channel that is multiplied by zero.

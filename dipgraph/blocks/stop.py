@@ -38,8 +38,8 @@ class FlatStopper:
     -------
     FlatStop
         ``done``: whether the number stayed for the last ``patience`` iterations; ``score``: the relative change now,
-        infinite at first; ``when``: the present iteration, from 1; ``verdict``: see the page on stopping. It keeps no
-        image: what has settled is the present one.
+        infinite at first; ``when``: the present iteration, from 1; ``verdict``: a number from 0
+        to 6, see ``docs/stopping.md``. It keeps no image: what has settled is the present one.
 
     Notes
     -----
@@ -111,7 +111,8 @@ class RiseStopper(Lowest):
     -------
     Stop
         ``done``: whether more than p iterations have passed since the lowest value; ``best``: the image kept then;
-        ``score``: the number now; ``when``: the iteration of ``best``, from 1; ``verdict``: see the page on stopping.
+        ``score``: the number now; ``when``: the iteration of ``best``, from 1; ``verdict``: a number from 0 to
+        6, see ``docs/stopping.md``.
 
     Notes
     -----

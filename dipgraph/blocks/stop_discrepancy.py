@@ -35,7 +35,7 @@ class DiscrepancyStopper:
     Stop
         ``done``: whether ``‖of − to‖² ≤ τσ²m`` has held once, m being the number of data; ``best``: the image kept when
         it first did, the present one before; ``score``: ``‖of − to‖ / (σ√m)``, to fall to √τ; ``when``: the iteration
-        of ``best``, from 1; ``verdict``: see the page on stopping.
+        of ``best``, from 1; ``verdict``: a number from 0 to 6, see ``docs/stopping.md``.
 
     Notes
     -----

@@ -32,7 +32,7 @@ class RunningVarianceStopper(Lowest):
     Stop
         ``done``: whether more than p iterations have passed since the best; ``best``: the iterate at the best;
         ``score``: the variance now, infinite before ``1/(1 − d)`` iterates have been seen; ``when``: the number of the
-        best iterate, from 1; ``verdict``: see the page on stopping.
+        best iterate, from 1; ``verdict``: a number from 0 to 6, see ``docs/stopping.md``.
 
     Notes
     -----

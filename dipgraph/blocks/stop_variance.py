@@ -31,7 +31,7 @@ class VarianceStopper(Lowest):
     Stop
         ``done``: whether more than p iterations have passed since the best; ``best``: the iterate at the best, the
         end of its window; ``score``: the variance now, infinite before the first window is full; ``when``: the
-        number of the best iterate, from 1; ``verdict``: see the page on stopping.
+        number of the best iterate, from 1; ``verdict``: a number from 0 to 6, see ``docs/stopping.md``.
 
     Notes
     -----

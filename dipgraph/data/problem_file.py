@@ -8,11 +8,13 @@ from pathlib import Path
 from dipgraph.data.build import build
 from dipgraph.data.plan import Plan, read_plan
 from dipgraph.data.problem import Problem
+from dipgraph.data.readers.arrays import FORMATS
 from dipgraph.data.settings import Settings, as_settings
 from dipgraph.data.shipped import locate
 from dipgraph.language.diagnostics import Fault, Report, Source
 from dipgraph.language.document import Mapping, Scalar, parse, read
 from dipgraph.language.parameters import Parameters, read_parameters
+from dipgraph.signatures.errors import InputError
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,6 +91,12 @@ def problem_file(path_or_name: str | Path) -> ProblemFile:
         If there is none, or it cannot be read.
     """
     path = locate("problems", path_or_name)
+    if path.suffix.lower() in FORMATS:
+        raise InputError(
+            "this is a file of data, and a problem is a YAML file that reads one",
+            where=str(path),
+            remedy=f"write one with 'read: {{array: {{path: {path.name}}}}}': see docs/problems.md, \"Your own data\"",
+        )
     return read_problem(read(path), path.parent.resolve(), path.stem)
 
 

@@ -24,6 +24,13 @@ from dipgraph.signatures.spaces import G, Map, Network, Number, Opaque, Space, S
 
 CONSTANT = {"X": X, "Y": Y, "G": G}
 """Patterns that name a space of the problem."""
+ADVICE = {
+    ("X", "Y"): "fbp(...) and adjoint(A)(...) make an image of data",
+    ("Y", "X"): "A(...) makes data of an image",
+    ("G", "X"): "grad(...) makes a gradient of an image",
+    ("X", "G"): "adjoint(grad)(...) makes an image of a gradient",
+}
+"""What brings a vector from the space that it is in to the one that is wanted."""
 
 
 class Match:
@@ -60,7 +67,8 @@ class Match:
         if channels:
             expected = replace(expected, channels=self._channels(channels.rstrip("]"), space.channels))
         if expected != space:
-            raise self.report.fail("E302", f"'{port.name}' wants {expected} and got {space}", mark)
+            advice = ADVICE.get((name, space.name), "")  # what another input has set may itself be wrong
+            raise self.report.fail("E302", f"'{port.name}' wants {expected} and got {space}", mark, advice)
 
     def _channels(self, said: str, otherwise: int) -> int:
         if said.isdigit():

@@ -23,15 +23,17 @@ VERSION = 1
 
 def check_frame(document: Mapping, report: Report) -> None:
     """The top level: its keys and the language's version."""
+    if document.get("recipe") is None and document.get("problem") is not None:
+        advice = "name a recipe, and give this file with --problem"
+        report.add("E108", "this is a problem, not a recipe", document.mark, advice)
+        report.settle()
     for key, _ in document:
         if key.name not in KEYS:
             advice = near(key.name, KEYS) or f"it has {listing(KEYS)}"
             report.add("E108", f"a recipe has no '{key.text}'", key.mark, advice)
     version = document.get("recipe")
-    advice = f"begin with 'recipe: {VERSION}'"
     if version is None:
-        if document.get("problem") is not None:
-            advice = "this is a problem: give it as the problem"
+        advice = f"begin with 'recipe: {VERSION}'"
         report.add("E108", "'recipe' is missing: the version of the language", document.mark, advice)
     elif not isinstance(version, Scalar) or version.text != str(VERSION) or version.quoted:
         report.add("E108", f"this is not version {VERSION} of the language", version.mark, f"write 'recipe: {VERSION}'")

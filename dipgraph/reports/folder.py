@@ -84,8 +84,10 @@ def choose(
 def refuse_a_run(folder: Path) -> None:
     """Raise :class:`InputError` if a folder holds a run."""
     if any((folder / name).exists() for name in (RUN, SUMMARY)):
-        raise InputError("the folder holds a run already", where=str(folder),
-                         remedy="name another with --out, say --overwrite, or go on: dipgraph resume")  # fmt: skip
+        raise InputError(
+            "the folder holds a run already", where=str(folder),
+            remedy=f"name another with --out, or say --overwrite; one cut off goes on: dipgraph resume {folder}",
+        )  # fmt: skip
 
 
 def make(folder: Path) -> None:

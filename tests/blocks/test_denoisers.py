@@ -15,6 +15,8 @@ from block_laws import setting
 
 from dipgraph.blocks.denoise_drunet import DRUNetDenoiser
 from dipgraph.blocks.denoise_host import BM3DDenoiser, NonLocalMeansDenoiser, WaveletDenoiser
+from dipgraph.blocks.denoise_own import OwnDenoiser
+from dipgraph.blocks.denoise_strength import STRENGTHS, noise_level
 from dipgraph.blocks.denoise_tv import TVDenoiser
 from dipgraph.blocks.extras import require
 from dipgraph.blocks.prox_pyproximal import PyproximalProx
@@ -43,6 +45,15 @@ def test_they_denoise(name: str, sigma: float) -> None:
     noisy = truth + sigma * torch.randn(truth.shape, generator=torch.Generator().manual_seed(0))
     before, after = (float((x - truth).square().mean()) for x in (noisy, made(name)(noisy, sigma)))
     assert 10 * math.log10(before / after) > (1.5 if name == "wavelet" else 3)
+
+
+@pytest.mark.parametrize("strength", STRENGTHS)
+def test_a_strength_on_the_device_that_is_not_above_zero_is_not_hidden(strength: str) -> None:
+    found = [float(noise_level(torch.tensor(sigma), strength)) for sigma in (-0.04, 0.0, 0.04, math.nan)]
+    assert [math.isnan(level) for level in found] == [True, True, False, True]
+    assert found[2] == pytest.approx(0.2 if strength == "prox" else 0.04)
+    image = torch.rand(1, 1, 16, 16, dtype=setting().dtype)
+    assert torch.isnan(OwnDenoiser(setting(), strength)(image, torch.tensor(-0.04))).all()
 
 
 @pytest.mark.parametrize("name", ["nlm", "wavelet", "bm3d"])

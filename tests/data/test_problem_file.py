@@ -387,3 +387,10 @@ def test_mutated_problem_files_end_in_a_located_fault_or_a_problem() -> None:
         except DipgraphError:
             located = False
         assert located, text
+
+
+@pytest.mark.parametrize("name", ["scan.npz", "scan.MAT", "scan.csv"])
+def test_data_in_the_place_of_a_problem_are_told_how_to_be_read(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(b"PK\x03\x04\xff")
+    with pytest.raises(InputError, match=f"(?s)file of data.*read: {{array: {{path: {name}}}}}"):
+        load_problem(tmp_path / name)

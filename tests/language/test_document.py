@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dipgraph.language import Faults, Source
+from dipgraph.language import Faults, Source, read_recipe
 from dipgraph.language.diagnostics import Report
 from dipgraph.language.document import DEEPEST, Mapping, Node, Scalar, Sequence, compose, parse, read
 from dipgraph.signatures import InputError
@@ -354,3 +354,13 @@ def test_parse_raises_what_it_finds() -> None:
     with pytest.raises(Faults) as raised:
         parse(Source("r", "- a"), Report())
     assert str(raised.value).startswith("r:1:1: E106 ")
+
+
+def test_a_problem_in_the_place_of_a_recipe_is_one_fault() -> None:
+    text = "problem: 1\nabout: mine\nread: {array: {path: scan.npz}}\nimage: {shape: [8, 8], pixel: 1 mm}\n"
+    with pytest.raises(Faults) as raised:
+        read_recipe(Source("mine.yaml", text))
+    (fault,) = raised.value.faults
+    assert (fault.code, fault.line) == ("E108", 1)
+    assert "this is a problem, not a recipe" in fault.render()
+    assert "--problem" in fault.render()

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import dipgraph
 from dipgraph.language.program import Assign, Repeat
 from dipgraph.signatures.spaces import G, Map, Number, Space, Vector, X, Y
 from tests.language.made_up import HEAD, TAIL, after, codes, expect, loop, program, steps, training
@@ -332,3 +335,14 @@ def test_a_tracked_name_may_be_assigned_again_after_its_loop() -> None:
     assert isinstance(program(text).steps[0], Repeat)
     assert program(text).track == "x"
     assert TAIL.startswith("track: x")
+
+
+def test_a_vector_of_the_wrong_space_is_told_what_brings_it_to_the_right_one(tmp_path: Path) -> None:
+    path = tmp_path / "r.yaml"
+    path.write_text(
+        "recipe: 1\nsteps:\n  - repeat:\n      count: 2\n      carry: {x: fbp(y)}\n"
+        "      steps: [x: {denoise.own: {of: A(x), sigma: 0.1}}]\ntrack: x\nreturns: {image: x}\n"
+    )
+    (fault,) = dipgraph.check(path)
+    assert "E302 'of' wants X and got Y" in fault.render()
+    assert "fbp(...) and adjoint(A)(...) make an image of data" in fault.render()
