@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from string import Formatter
 from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
-from dipgraph.signatures.ports import FileKind, Injected, Kind, LossKind, NetworkKind, OptimiserKind, WordKind
+from dipgraph.signatures.ports import FileKind, Injected, Kind, LossKind, NetworkKind, WordKind
 
 T = TypeVar("T", bound=Callable[..., Any])
 REQUIRED: Any = inspect.Parameter.empty
@@ -203,7 +203,7 @@ def _collect(
     returned = hints.get("return")
     kind = _kind(returned)
     if kind is not None:
-        return (Output("loss" if isinstance(kind, LossKind | OptimiserKind) else "value", kind),)
+        return (Output("loss" if isinstance(kind, LossKind) else "value", kind),)
     return tuple(
         Output(field, kind) for field, hint in _tuple_fields(function).items() if (kind := _kind(hint)) is not None
     )
