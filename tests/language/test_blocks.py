@@ -193,7 +193,7 @@ def test_faults_of_the_top_level(text: str, said: str) -> None:
 def test_what_a_recipe_needs() -> None:
     expect("<<E108>>" * 3 + "recipe: 1\n", "'steps' is missing", "'track' is missing", "'returns' is missing")
     expect("<<E108>>" * 5 + "abou: 1\n", "'recipe' is missing", "did you mean 'about'?")
-    expect("<<E108>>" * 5 + "problem: 1\n", "give it as the problem")
+    expect("<<E108>>problem: 1\n", "this is a problem, not a recipe", "give this file with --problem")
 
 
 def test_about_and_cite_come_along() -> None:
