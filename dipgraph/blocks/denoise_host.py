@@ -6,7 +6,7 @@ from typing import Annotated
 
 from torch import Tensor
 
-from dipgraph.blocks.denoise_strength import STRENGTHS, noise_level
+from dipgraph.blocks.denoise_strength import STRENGTHS, level_on_host
 from dipgraph.blocks.extras import require
 from dipgraph.blocks.host import Images, each_on_host
 from dipgraph.blocks.values import Scalar
@@ -63,7 +63,7 @@ class NonLocalMeansDenoiser:
         """Denoise the image."""
         from skimage.restoration import denoise_nl_means
 
-        level = float(noise_level(sigma, self.strength))
+        level = level_on_host(sigma, self.strength)
 
         def denoised(image: Images) -> Images:
             made: Images = denoise_nl_means(
@@ -123,7 +123,7 @@ class WaveletDenoiser:
         """Denoise the image."""
         from skimage.restoration import denoise_wavelet
 
-        level = float(noise_level(sigma, self.strength))
+        level = level_on_host(sigma, self.strength)
 
         def denoised(image: Images) -> Images:
             made: Images = denoise_wavelet(
@@ -181,7 +181,7 @@ class BM3DDenoiser:
                 f"denoise.bm3d needs images of at least {SMALLEST_FOR_BM3D} rows and columns and got {rows}×{columns}",
                 remedy="use another denoiser, denoise.nlm say",
             )
-        level = float(noise_level(sigma, self.strength))
+        level = level_on_host(sigma, self.strength)
 
         def denoised(image: Images) -> Images:
             made: Images = self.bm3d(image, sigma_psd=level, profile=self.profile)

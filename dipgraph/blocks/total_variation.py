@@ -49,7 +49,7 @@ class TVSolver:
 
     @torch.no_grad()
     def solve(self, image: Tensor, weight: Scalar) -> Tensor:
-        """argmin over x of ``½‖x − image‖² + weight·TV(x)``, for each channel and member of a batch."""
+        """argmin over x of ``½‖x − image‖² + weight·TV(x)``, for each image; NaN if the weight is negative."""
         radius = as_scalar(weight, image)
         dual = self._project(self._start(image), radius)
         ahead, x, bound = dual.clone(), torch.empty_like(image), self._bound(image)
@@ -66,7 +66,7 @@ class TVSolver:
                 if bool((gap <= bound).all()):
                     break
         self.dual = dual
-        return _take_divergence(image, dual, out=x)
+        return torch.where(radius >= 0, _take_divergence(image, dual, out=x), torch.nan)
 
     def _start(self, image: Tensor) -> Tensor:
         """A copy of the remembered dual variable, or zeros where none fits."""

@@ -54,6 +54,11 @@ def test_a_strength_on_the_device_that_is_not_above_zero_is_not_hidden(strength:
     assert found[2] == pytest.approx(0.2 if strength == "prox" else 0.04)
     image = torch.rand(1, 1, 16, 16, dtype=setting().dtype)
     assert torch.isnan(OwnDenoiser(setting(), strength)(image, torch.tensor(-0.04))).all()
+    for kind in ("isotropic", "anisotropic"):
+        assert torch.isnan(TVDenoiser(strength, kind)(image, torch.tensor(-0.04))).all()
+        assert torch.equal(TVDenoiser(strength, kind)(image, torch.tensor(0.0)), image)
+    with pytest.raises(InputError, match="'sigma' is not above 0"):
+        made("nlm", strength=strength)(image, torch.tensor(-0.04))
 
 
 @pytest.mark.parametrize("name", ["nlm", "wavelet", "bm3d"])
