@@ -79,7 +79,7 @@ def load_weights(network: nn.Module, weights: Mapping[str, Tensor], file: str | 
     Raises
     ------
     InputError
-        Naming the first parameter that is missing, foreign or of another shape.
+        Naming the first parameter that is missing, foreign or of another shape, or the first that is no finite number.
     """
     own = network.state_dict()
     for name in sorted({*own, *weights}):
@@ -95,4 +95,10 @@ def load_weights(network: nn.Module, weights: Mapping[str, Tensor], file: str | 
             f"{str(file)!r} holds the weights of another network than {needed_by}: {fault}",
             remedy=f"the docs of {needed_by} say which network it is and where to find its weights",
         )
+    for name, values in weights.items():
+        if values.is_complex() or not values.isfinite().all():
+            raise InputError(
+                f"{str(file)!r} holds weights for {needed_by} that are no finite real numbers: {name!r}",
+                remedy="give the weights of a training that converged",
+            )
     network.load_state_dict(dict(weights))

@@ -189,10 +189,12 @@ class Outline:
         return found
 
     def _fed(self, networks: MappingABC[str, Call]) -> None:
-        """A network that is read has to be fed somewhere: its first use fixes its channels."""
+        """A network that is read has to be fed somewhere: its first use fixes its channels; a fault hides uses."""
+        if self.report.errors or self.scope.broken:
+            return
         for name in networks:
             network = self.scope.names.get(name)
-            if network is not None and network.is_read and name not in self.scope.channels and not self.report.errors:
+            if network is not None and network.is_read and name not in self.scope.channels:
                 self.report.add("E308", f"'{name}' is never applied to an image", network.mark,
                                 "its first use, as in f(z), says how many channels it takes")  # fmt: skip
 

@@ -168,6 +168,12 @@ def test_a_network_that_is_read_is_fed_somewhere() -> None:
     expect(text, "never applied to an image")
 
 
+def test_a_network_is_not_said_to_be_unfed_where_a_fault_hides_its_use() -> None:
+    head = "params: {m: {value: 1, max: 2, about: a number}}\nnetworks: {f: {network.unet: {}}}\n"
+    text = loop("- x: f(m * fbp(y))", head=head)
+    assert codes(text, settings=["m=3"]) == ["E206"]
+
+
 # --- the top level ----------------------------------------------------------------------------------------------------
 
 
