@@ -45,7 +45,7 @@ def l2(
 def weighted(
     of: Annotated[Tensor, vector("V")],
     to: Annotated[Tensor, vector("V")],
-    weights: Annotated[Tensor, vector("V")],
+    weights: Annotated[Tensor, vector("V", min=0)],
     weight: Annotated[Scalar, number(min=0)] = 1.0,
 ) -> Annotated[Tensor, LOSS]:
     """Weighted least squares: each datum counts by its own weight.
@@ -116,7 +116,7 @@ def huber(
 @block("fidelity.poisson")
 def poisson(
     of: Annotated[Tensor, vector("V")],
-    counts: Annotated[Tensor, vector("V")],
+    counts: Annotated[Tensor, vector("V", min=0)],
     blank: Annotated[Tensor, field("V", above=0)],
     unit: Annotated[Scalar, number(above=0)] = 1.0,
     weight: Annotated[Scalar, number(min=0)] = 1.0,

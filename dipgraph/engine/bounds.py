@@ -1,25 +1,27 @@
-"""Bounds of ports on numbers that the recipe's text alone does not settle.
+"""Bounds of ports on numbers, and on the entries of vectors, that the recipe's text alone does not settle.
 
 A number that literals, the problem's numbers and loop indices make up is known once the problem is bound: it is
 checked before the run, for every iteration. Of the others, what is made once (outside every loop) is checked when it
-is made, and a Python number in a loop at each iteration. A number on the device that changes in a loop is left alone:
-to look at it, each iteration would wait for the device.
+is made, and a Python number in a loop at each iteration, as is one that its port reads on the host. What else is on
+the device and changes in a loop is not looked at, since each iteration would wait for the device: out of bounds it
+becomes NaN, which ends the run as diverged.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from dipgraph.engine.functions import FUNCTIONS
 from dipgraph.graph import Operation, Plan, Training, Value
 from dipgraph.language.diagnostics import Faults, Mark, Report
-from dipgraph.signatures.ports import NumberKind, within
-from dipgraph.signatures.spaces import Number, Switch
+from dipgraph.signatures.ports import BoundedKind, NumberKind, within
+from dipgraph.signatures.spaces import Number, Switch, Vector
 
 MOST_ITERATIONS = 10_000
 """Up to so many iterations all are looked at, beyond that so many among them, the first and the last included."""
@@ -27,16 +29,31 @@ MOST_ITERATIONS = 10_000
 
 @dataclass(frozen=True)
 class Demand:
-    """What a port asks of a number that is wired to it."""
+    """What a port asks of a number, or of a vector's entries, wired to it; ``on_host``: it waits for it anyway."""
 
     port: str
-    kind: NumberKind
+    kind: BoundedKind
     mark: Mark
+    on_host: bool = False
 
     def met(self, number: float) -> bool:
         """Whether the number keeps the bounds."""
         kind = self.kind
         return within(number, kind.min, kind.above, kind.max, kind.below)
+
+    def kept(self, values: Tensor) -> Tensor:
+        """The values, on the device: NaN where they do not keep the bounds."""
+        bounds = ((self.kind.min, torch.ge), (self.kind.above, torch.gt),
+                  (self.kind.max, torch.le), (self.kind.below, torch.lt))  # fmt: skip
+        for bound, holds in bounds:
+            if bound is not None:
+                values = torch.where(holds(values, bound), values, torch.nan)
+        return values
+
+    def worst(self, values: Tensor) -> float | None:
+        """The first of the values that does not keep the bounds, if any: waits for the device."""
+        broken = self.kept(values).isnan()
+        return float(values[broken][0]) if bool(broken.any()) else None
 
     def refusal(self, number: float, when: str = "") -> str:
         """The fault of a number that does not."""
@@ -48,12 +65,14 @@ Demands = Mapping[Value, Sequence[Demand]]
 
 
 def demands(plan: Plan) -> dict[Value, list[Demand]]:
-    """What ports ask of a plan's numbers, in the order of the text; literals have been checked with the recipe."""
+    """What ports ask of a plan's values, in the order of the text; literals have been checked with the recipe."""
     found: dict[Value, list[Demand]] = {}
     for operation in plan.body.walk():
         for name, kind, value, mark in _wired(operation):
-            if isinstance(kind, NumberKind) and isinstance(value.type, Number) and value.origin != "literal":
-                found.setdefault(value, []).append(Demand(name, kind, mark))
+            is_asked = isinstance(value.type, Number) and isinstance(kind, NumberKind)
+            is_asked |= isinstance(value.type, Vector) and isinstance(kind, BoundedKind) and bool(kind.bounds)
+            if is_asked and value.origin != "literal":
+                found.setdefault(value, []).append(Demand(name, kind, mark, on_host=operation.training is not None))
     return {value: sorted(asked, key=lambda demand: demand.mark.place) for value, asked in found.items()}
 
 
@@ -119,6 +138,11 @@ def check_numbers(plan: Plan, given: Mapping[str, Any], problem: str) -> Demands
                     if value not in refused and not demand.met(number):
                         report.add("E803", demand.refusal(number, when), demand.mark, advice)
                         refused.add(value)
+    for value, asked in wanted.items():
+        if value.origin == "given" and isinstance(given[value.content], Tensor):
+            for demand in asked:
+                if (found := demand.worst(given[value.content])) is not None:
+                    report.add("E803", demand.refusal(found), demand.mark, f"see '{value.content}' of '{problem}'")
     report.settle()
     return {value: asked for value, asked in wanted.items() if value not in known.reach}
 
@@ -209,19 +233,42 @@ def _result(operation: Operation, inputs: list[Any]) -> tuple[Any, str | None]:
         return None, f"{operation.name}({', '.join(f'{value:g}' for value in inputs)}) has no value"
 
 
-def guard(slot: int, asked: Sequence[Demand], *, waits: bool) -> Callable[[list[Any]], None]:
-    """A call that refuses the number in a slot where it is out of bounds; one on the device only if it ``waits``."""
+class Guard:
+    """A call that refuses what is out of bounds in a slot; on the device, where it does not wait, it makes it NaN.
 
-    def check(slots: list[Any]) -> None:
-        number = slots[slot]
-        if isinstance(number, Tensor):
-            if not waits:
-                return
-            number = number.item()
-        for demand in asked:
-            if not demand.met(number):
+    Parameters
+    ----------
+    slot
+        Where the value is.
+    asked
+        What ports ask of it.
+    waits
+        Whether a value on the device is looked at: it is too where a port reads it on the host anyway.
+    """
+
+    def __init__(self, slot: int, asked: Sequence[Demand], *, waits: bool) -> None:
+        self.slot, self.asked = slot, asked
+        self.waits = waits or any(demand.on_host for demand in asked)
+        self.seen: dict[Demand, Tensor] = {}
+        """Whether a value was found out of bounds, on the device."""
+
+    def __call__(self, slots: list[Any]) -> None:
+        """Look at what is in the slot."""
+        value = slots[self.slot]
+        for demand in self.asked:
+            if isinstance(value, Tensor) and not self.waits:
+                kept = demand.kept(value)
+                if kept is not value:
+                    new = (kept.isnan() & ~value.isnan()).any()
+                    self.seen[demand] = self.seen[demand] | new if demand in self.seen else new
+                    slots[self.slot] = value = kept
+                continue
+            found = demand.worst(value) if isinstance(value, Tensor) else None if demand.met(value) else value
+            if found is not None:
                 report = Report()
-                report.add("E803", demand.refusal(number), demand.mark, "it came up in the run: see what it is made of")
+                report.add("E803", demand.refusal(found), demand.mark, "it came up in the run: see what it is made of")
                 raise Faults(report.faults)
 
-    return check
+    def broken(self) -> list[Demand]:
+        """What was found not to be kept, without an end of the run there; waits for the device."""
+        return [demand for demand, is_broken in self.seen.items() if bool(is_broken)]

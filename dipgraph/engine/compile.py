@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from dipgraph.engine.bounds import Demands, guard
+from dipgraph.engine.bounds import Demands, Guard
 from dipgraph.engine.functions import FUNCTIONS
 from dipgraph.engine.machine import (
     Calls,
@@ -69,6 +69,7 @@ class _Compiler:
         self.functions: dict[Operation, Callable[..., Any]] = {}
         self.streams: dict[str, torch.Generator] = {}
         self.made: list[Made] = []
+        self.guarded: list[Guard] = []
         self.scores: dict[str, tuple[str, int]] = {}
         self.verdicts: dict[str, dict[str, int]] = {}
         self.sources = Sources(plan)
@@ -92,7 +93,7 @@ class _Compiler:
         returns = {name: self.slot[value] for name, value in self.plan.returns.items()}
         constants = frozenset(slot for value, slot in self.slot.items() if value.origin in CONSTANT)
         return Machine(slots, calls, epilogue, returns, networks, self.blocks, self.functions, self.streams, self.made,
-                       self.setting.device, constants)  # fmt: skip
+                       self.guarded, self.setting.device, constants)  # fmt: skip
 
     def network(self, name: str, call: Call) -> torch.nn.Module:
         """A network with weights drawn from its own stream."""
@@ -137,7 +138,9 @@ class _Compiler:
     def guards(self, made: Iterable[Value], body: Body) -> list[Plain]:
         """Checks of numbers against the ports they are wired to: of what is made once, even if that waits for it."""
         waits = body is self.plan.body
-        return [guard(self.slot[value], self.wanted[value], waits=waits) for value in made if value in self.wanted]
+        found = [Guard(self.slot[value], self.wanted[value], waits=waits) for value in made if value in self.wanted]
+        self.guarded += found
+        return [*found]
 
     def operation(self, operation: Operation) -> Plain | CompiledLoop | CompiledTraining:
         if operation.loop is not None:

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from dipgraph.engine.bounds import Guard
 from dipgraph.engine.state import Attributes, Stateful, Stream
 from dipgraph.graph import Loop, Operation, Training
 
@@ -152,6 +153,8 @@ class Machine:
     streams: dict[str, torch.Generator]
     made: list[Made]
     """Calls that hand out something other than data, in the order of the text."""
+    guards: list[Guard]
+    """Checks of values against the bounds of the ports that they are wired to."""
     device: torch.device
     constants: frozenset[int]
     """Slots that hold numbers of the recipe, what the problem gives, and networks as they are at first."""

@@ -72,7 +72,8 @@ def conclude(executor: Executor, *, run_on: bool, is_diverged: bool, is_interrup
     delivered = delivered_step(now, steps, images=len(loops) == 1 and loops[0].images)
     if is_diverged or is_interrupted or executor.frames:
         outcome = Outcome.DIVERGED if is_diverged else Outcome.INTERRUPTED if is_interrupted else Outcome.UNDER_WAY
-        said = f"{outcome.name.lower().replace('_', ' ')} at step {steps}"
+        how = "diverged; this is the state of" if is_diverged else f"{outcome.name.lower().replace('_', ' ')} at"
+        said = f"{how} step {steps}"
         return End(outcome, _with_image(said, delivered), delivered, now)
     if stop is None or ended is None:
         failed = failure(now, stopped=False)

@@ -28,11 +28,9 @@ class DivergedError(DipgraphError):
 
     def __init__(self, step: int, first: tuple[str, ...], *, is_finite: bool) -> None:
         self.step, self.first = step, first
-        how = "grew out of all bounds" if is_finite else "is no longer finite"
-        super().__init__(
-            f"the run diverged: at step {step} {' and '.join(first)} {how}",
-            remedy="lower the rate of the optimiser, or the weight of that term; or bound the gradient with clip",
-        )
+        verb = "are" if len(first) > 1 else "is"
+        how = "grew out of all bounds" if is_finite else f"{verb} no longer finite"
+        super().__init__(f"the run diverged: at step {step} {' and '.join(first)} {how}")
 
 
 @dataclass

@@ -230,7 +230,21 @@ class Run:
         """Halt where the record found numbers that are not finite; it reads them in batches, so somewhat late."""
         if self.record.fault is not None:
             self.is_diverged = True
+            self.record.fault.remedy = self._advice()
             raise self.record.fault
+
+    def _advice(self) -> str:
+        """What to do about a divergence."""
+        machine = self.executor.machine
+        broken = [demand for guard in machine.guards for demand in guard.broken()]
+        if broken:
+            said = "; ".join(f"'{each.port}' in line {each.mark.line + 1} is to be {each.kind}" for each in broken)
+            return f"a value went out of its port's bounds: {said}"
+        if next(machine.trainings(), None) is None:
+            return (
+                "no optimiser is at work: look for a step that is too long, and for values without a result (0/0)"
+            )
+        return "lower the rate of the optimiser, or the weight of that term; or bound the gradient with clip"
 
     def interrupt(self) -> None:
         """Leave the run where it stands; raises as a step does, if it has diverged by then."""

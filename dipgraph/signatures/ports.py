@@ -16,8 +16,23 @@ class Kind:
     """Base of the kinds below."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class BoundedKind(Kind):
+    """A kind whose values, or all of their entries, keep bounds."""
+
+    min: float | None = None
+    above: float | None = None
+    max: float | None = None
+    below: float | None = None
+
+    @property
+    def bounds(self) -> str:
+        """The bounds in words; empty if there are none."""
+        return describe_bounds(self.min, self.above, self.max, self.below)
+
+
 @dataclass(frozen=True)
-class VectorKind(Kind):
+class VectorKind(BoundedKind):
     """A vector of the space that the pattern names; ``single`` refuses a batch, ``batched``: an output is one."""
 
     pattern: str
@@ -25,26 +40,21 @@ class VectorKind(Kind):
     batched: bool = False
 
     def __str__(self) -> str:
-        return f"an image or data vector ({self.pattern})"
+        return f"an image or data vector ({self.pattern})" + (f", {self.bounds}" if self.bounds else "")
 
 
-@dataclass(frozen=True)
-class NumberKind(Kind):
+@dataclass(frozen=True, kw_only=True)
+class NumberKind(BoundedKind):
     """A number within bounds; ``per_target`` also takes a mapping from a minimise's targets to numbers."""
 
     whole: bool = False
-    min: float | None = None
-    above: float | None = None
-    max: float | None = None
-    below: float | None = None
     per_target: bool = False
 
     def __str__(self) -> str:
-        bounds = describe_bounds(self.min, self.above, self.max, self.below)
-        return ("a whole number" if self.whole else "a number") + (f", {bounds}" if bounds else "")
+        return ("a whole number" if self.whole else "a number") + (f", {self.bounds}" if self.bounds else "")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class FieldKind(NumberKind):
     """A number, or a vector of the pattern's space holding one number for each entry."""
 
@@ -159,9 +169,9 @@ SWITCH = SwitchKind()
 FILE = FileKind()
 
 
-def vector(pattern: str, *, single: bool = False, batched: bool = False) -> VectorKind:
-    """A vector of the space that the pattern names."""
-    return VectorKind(pattern, single, batched)
+def vector(pattern: str, *, single: bool = False, batched: bool = False, **bounds: Any) -> VectorKind:
+    """A vector of the space that the pattern names, its entries with ``min``, ``above``, ``max`` or ``below``."""
+    return VectorKind(pattern, single, batched, **bounds)
 
 
 def number(**bounds: Any) -> NumberKind:

@@ -18,13 +18,14 @@ SIDE = 6
 HEAD = "recipe: 1\nnetworks: {f: {network.linear: {}}}\n"
 
 
-def problem(seed: int = 0, rows: int = 20) -> Problem:
-    """Dense random operator; noise-free data of a random image in [0, 1]."""
+def problem(seed: int = 0, rows: int = 20, sign: float = 1.0) -> Problem:
+    """Dense random operator; noise-free data of a random image in [0, 1], or their negative."""
     draw = np.random.default_rng(seed)
     matrix = draw.uniform(0, 1, (rows, SIDE * SIDE))
     image = draw.uniform(0, 1, (SIDE, SIDE))
     operator = pylops.MatrixMult(matrix, dtype="float64")
-    return Problem(operator, matrix @ image.ravel(), shape=(SIDE, SIDE), reference=image, scale=1.0, region="all")
+    data = sign * matrix @ image.ravel()
+    return Problem(operator, data, shape=(SIDE, SIDE), reference=image, scale=1.0, region="all")
 
 
 def start(text: str, *, on: Problem | None = None, seed: int = 0, **options: Any) -> Run:

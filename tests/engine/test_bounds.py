@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 import torch
 
+from dipgraph.engine.record import DivergedError
 from dipgraph.language import Fault, Faults
 from tests.engine.small import finish, problem, start
 
@@ -156,3 +159,57 @@ def test_what_a_block_refuses_when_it_is_called_is_told_with_its_place() -> None
     (fault,) = caught.value.faults
     assert (fault.code, fault.mark.line + 1, fault.mark.column + 1) == ("E802", 7, 18)
     assert "at most 20" in fault.advice
+
+
+OUT_OF_BOUNDS = {
+    "prox.l1": "{prox.l1: {of: x, weight: -norm(x)}}",
+    "prox.l2": "{prox.l2: {of: x, weight: -norm(x)}}",
+    "prox.l2, a vector": "{prox.l2: {of: x, weight: -x}}",
+    "project.ball": "{project.ball: {of: x, radius: norm(x) - norm(x)}}",
+    "average.ema": "{average.ema: {of: x, decay: 1 + norm(x)}}",
+    "noise.gaussian": "{noise.gaussian: {of: x, std: -norm(x)}}",
+}
+"""Steps of a loop with a number, or a vector of them, that changes on the device and is out of bounds."""
+
+
+@pytest.mark.parametrize("name", OUT_OF_BOUNDS)
+def test_what_changes_on_the_device_ends_the_run_where_it_is_out_of_bounds(name: str) -> None:
+    """It gives no image that looks right: the number is NaN for whatever reads it, and the advice names the port."""
+    step = f"- x: {OUT_OF_BOUNDS[name]}"
+    run = text("1.0").replace("- x: {project.ball: {of: x, radius: 1.0}}", step)
+    with pytest.raises(DivergedError) as caught:
+        finish(run)
+    port = re.findall(r"(\w+): [^:]*$", OUT_OF_BOUNDS[name])[0]
+    assert f"'{port}' in line 11 is to be" in caught.value.remedy
+
+
+def test_a_weight_of_the_loss_too() -> None:
+    with pytest.raises(DivergedError):
+        finish(RATES.replace("2.5 - k", "0.01").replace("WEIGHT", "-norm(f(z))"))
+
+
+@pytest.mark.parametrize("optimiser", ["adam", "sgd", "lbfgs"])
+def test_a_learning_rate_is_read_on_the_host_and_so_refused(optimiser: str) -> None:
+    run = RATES.replace("WEIGHT", "1.0").replace("adam: {rate: 2.5 - k}", f"{optimiser}: {{rate: -norm(f(z))}}")
+    with pytest.raises(Faults, match=r"'rate' is -.*; it must be a number, above 0"):
+        finish(run)
+
+
+VECTORS = {
+    "weights": "fidelity.weighted: {of: A(x), to: y, weights: WIRED}",
+    "counts": "fidelity.poisson: {of: A(x), counts: WIRED, blank: 100}",
+    "blank": "fidelity.poisson: {of: A(x), counts: ones(Y), blank: WIRED}",
+}
+"""Loss terms with a port whose vector has bounds."""
+
+
+@pytest.mark.parametrize("port", VECTORS)
+@pytest.mark.parametrize("wired", ["made", "y"])
+def test_the_entries_of_a_vector_keep_the_bounds_too(port: str, wired: str) -> None:
+    """One that is made once when it is made, one of the problem before the run."""
+    term = VECTORS[port].replace("WIRED", wired)
+    text = RATES.replace("2.5 - k", "0.01").replace("fidelity.l2: {of: A(x), to: y, weight: WEIGHT}", term)
+    text = text.replace("steps:\n  - z", "steps:\n  - made: -A(ones(X))\n  - z", 1)
+    with pytest.raises(Faults, match=rf"'{port}' is -.*; it must be .* (at least|above) 0") as caught:
+        finish(text, on=problem(sign=-1.0))
+    assert caught.value.faults[0].code == "E803"
