@@ -36,11 +36,15 @@ def read_weights(file: str | Path | None, needed_by: str) -> dict[str, Tensor]:
         )
     path = Path(file)
     try:
-        is_there = path.is_file()
+        is_there, is_folder = path.is_file(), path.is_dir()
     except OSError as fault:  # a name too long, a folder that may not be searched
         raise InputError(
             f"cannot look for the weights file of {needed_by}: {fault}", remedy="check the path"
         ) from fault
+    if is_folder:
+        raise InputError(
+            f"{str(path)!r} is a folder, and no weights file for {needed_by}", remedy="name the file within it"
+        )
     if is_there and not os.access(path, os.R_OK):
         raise InputError(
             f"the weights file {str(path)!r} for {needed_by} may not be read", remedy="ask for the permission"
@@ -57,7 +61,9 @@ def read_weights(file: str | Path | None, needed_by: str) -> dict[str, Tensor]:
             f"{str(path)!r} is no weights file for {needed_by}: it does not read as named tensors and nothing else",
             remedy="give safetensors, or what torch.save(network.state_dict(), path) wrote",
         ) from fault
-    if not isinstance(content, Mapping) or not all(isinstance(value, Tensor) for value in content.values()):
+    if not isinstance(content, Mapping) or not all(
+        isinstance(name, str) and isinstance(value, Tensor) for name, value in content.items()
+    ):
         raise InputError(
             f"{str(path)!r} is no weights file for {needed_by}: it holds no state dict",
             remedy="save network.state_dict(), not the network or a checkpoint around it",
@@ -96,9 +102,15 @@ def load_weights(network: nn.Module, weights: Mapping[str, Tensor], file: str | 
             remedy=f"the docs of {needed_by} say which network it is and where to find its weights",
         )
     for name, values in weights.items():
-        if values.is_complex() or not values.isfinite().all():
+        if not _is_plain(values):
             raise InputError(
-                f"{str(file)!r} holds weights for {needed_by} that are no finite real numbers: {name!r}",
-                remedy="give the weights of a training that converged",
+                f"{str(file)!r} holds weights for {needed_by} that are no dense finite real numbers: {name!r}",
+                remedy="give the state dict of a network that was trained in floating point, on the CPU or a GPU",
             )
     network.load_state_dict(dict(weights))
+
+
+def _is_plain(values: Tensor) -> bool:
+    """Whether a tensor holds finite real numbers as they are: dense, neither quantised nor without content."""
+    is_dense = values.layout is torch.strided and not (values.is_quantized or values.is_meta)
+    return is_dense and values.is_floating_point() and bool(values.isfinite().all())

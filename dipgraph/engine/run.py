@@ -241,9 +241,7 @@ class Run:
             said = "; ".join(f"'{each.port}' in line {each.mark.line + 1} is to be {each.kind}" for each in broken)
             return f"a value went out of its port's bounds: {said}"
         if next(machine.trainings(), None) is None:
-            return (
-                "no optimiser is at work: look for a step that is too long, and for values without a result (0/0)"
-            )
+            return "no optimiser is at work: look for a step that is too long, and for values without a result (0/0)"
         return "lower the rate of the optimiser, or the weight of that term; or bound the gradient with clip"
 
     def interrupt(self) -> None:

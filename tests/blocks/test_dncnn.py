@@ -79,6 +79,11 @@ def test_wrong_files_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[s
     state["model.2.weight"] = torch.zeros(3, 2, 3, 3)
     torch.save(state, tmp_path / "shape.pth")
     assert "'model.2.weight' has shape (3, 2, 3, 3)" in refusal(tmp_path / "shape.pth")
-    for value in (float("nan"), float("inf"), 1j):
-        torch.save(DnCNN(4, 3).state_dict() | {"model.2.weight": torch.full((3, 3, 3, 3), value)}, tmp_path / "bad.pth")
-        assert "no finite real numbers: 'model.2.weight'" in refusal(tmp_path / "bad.pth")
+    kernel = torch.zeros(3, 3, 3, 3)
+    nothing = (kernel + float("nan"), kernel + float("inf"), kernel + 1j)
+    for values in (*nothing, kernel.long(), kernel.to_sparse(), kernel.to("meta")):
+        torch.save(DnCNN(4, 3).state_dict() | {"model.2.weight": values}, tmp_path / "bad.pth")
+        assert "no dense finite real numbers: 'model.2.weight'" in refusal(tmp_path / "bad.pth")
+    torch.save(DnCNN(4, 3).state_dict() | {7: kernel}, tmp_path / "key.pth")
+    assert "no state dict" in refusal(tmp_path / "key.pth")
+    assert "is a folder" in refusal(tmp_path)

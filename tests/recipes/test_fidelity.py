@@ -23,7 +23,9 @@ AGREES, DIFFERS = 1e-8, 1e-6
 NETWORK = ("network.unet: {channels: channels, scales: scales}", "network.given: {}")
 SGD = ("adam: {rate: rate}", "sgd: {rate: rate}")
 SGD_SHORT = ("adam: {rate: rate, first: memory, second: memory}", "sgd: {rate: rate}")
-SMOOTHING = ("denoise.tv:", "denoise.smoothing:")
+DENOISERS = ("own", "tv", "dncnn", "nlm")
+SMOOTHING = (*((f"denoise.{word}:", "denoise.smoothing:") for word in DENOISERS), (", weights: weights}", "}"))
+"""The tests' own denoiser in each branch of the choice."""
 EXACT = ", tolerance: 1e-9, iterations: 100000}}"
 HOLD = ("{of: Y, hold: hold}}", "{of: Y, hold: hold}}\n  - held_out: adjoint(held)(held(ones(Y)))")
 """Names what the run drew: 1 for each ray that is held out."""
@@ -102,8 +104,8 @@ CASES: dict[str, Case] = {
         ),
     ),
     "red_apg": Case(
-        (NETWORK, SGD_SHORT, SMOOTHING, HOLD, SCORE),
-        INNER | {"denoiser": "tv", "lam": 0.2, "L": 2.0, "sigma": 0.1},
+        (NETWORK, SGD_SHORT, *SMOOTHING, HOLD, SCORE),
+        INNER | {"lam": 0.2, "L": 2.0, "sigma": 0.1},
         ("x", "v", "u", "t", *STOPPED),
         (
             ("of: x - u", "of: x + u"),
@@ -115,7 +117,7 @@ CASES: dict[str, Case] = {
         ),
     ),
     "deep_red": Case(
-        (NETWORK, SGD_SHORT, SMOOTHING, HOLD, SCORE),
+        (NETWORK, SGD_SHORT, *SMOOTHING, HOLD, SCORE),
         INNER | {"inner": 2, "every": 3, "beta": 0.2, "mu": 0.3, "sigma": 0.1},
         ("v", "x", "u", *STOPPED),
         (
@@ -128,8 +130,8 @@ CASES: dict[str, Case] = {
         ),
     ),
     "hqs_denoiser": Case(
-        (NETWORK, SGD_SHORT, SMOOTHING, HOLD, SCORE),
-        INNER | {"denoiser": "tv", "alpha_1": 0.1, "alpha_K": 0.02, "lam": 0.01, "strength": "noise"},
+        (NETWORK, SGD_SHORT, *SMOOTHING, HOLD, SCORE),
+        INNER | {"alpha_1": 0.1, "alpha_K": 0.02, "lam": 0.01, "strength": "noise"},
         ("x", "u", *STOPPED),
         (
             ("of: x - u", "of: x + u"),
@@ -138,13 +140,12 @@ CASES: dict[str, Case] = {
         ),
     ),
     "admm_denoiser": Case(
-        (NETWORK, SGD_SHORT, SMOOTHING, HOLD, SCORE),
-        INNER | {"input": "noise", "denoiser": "tv", "beta": 0.3, "sigma": 0.1, **HELD},
+        (NETWORK, SGD_SHORT, *SMOOTHING, HOLD, SCORE),
+        INNER | {"input": "noise", "beta": 0.3, "sigma": 0.1, **HELD},
         ("x", "u", "mu", *STOPPED),
         (
             ("x - u + mu,", "x - u - mu,"),
             ("x - u + mu,", "x + u + mu,"),
-            ("denoise.smoothing: {of: x + mu", "denoise.smoothing: {of: x - mu"),
             ("mu: mu + x - u", "mu: mu - x + u"),
             ("mu: mu + x - u", "mu: mu + x + u"),
         ),
@@ -201,20 +202,19 @@ CASES: dict[str, Case] = {
     ),
     "sirt": Case((), {}, ("x",), (("x: x + C", "x: x - C"), ("y - A(x)", "y + A(x)")), "iterations", ()),
     "pnp_admm": Case(
-        (SMOOTHING,),
+        SMOOTHING,
         {"inner": 3, "beta": 0.3, "sigma": 0.1},
         ("x", "u", "mu"),
         (
             ("of: x - u + mu", "of: x - u - mu"),
             ("of: x - u + mu", "of: x + u + mu"),
-            ("denoise.smoothing: {of: x + mu", "denoise.smoothing: {of: x - mu"),
             ("mu: mu + x - u", "mu: mu - x + u"),
             ("mu: mu + x - u", "mu: mu + x + u"),
         ),
         drawn=(),
     ),
     "red": Case(
-        (SMOOTHING,),
+        SMOOTHING,
         {"lam": 0.3, "sigma": 0.1},
         ("x",),
         (("+ lam*(x - d)", "- lam*(x - d)"), ("lam*(x - d)", "lam*(x + d)"), ("x: x - (adjoint", "x: x + (adjoint")),
@@ -226,15 +226,25 @@ CASES: dict[str, Case] = {
 OTHER_WORDS = {
     "vanilla": [{"input": "grid", "rate": 2e-3}, {"input": "fbp", "rate": 2e-3}, {"input": "adjoint", "rate": 2e-3},
                 {"input": "prior", "rate": 5e-3}],
-    "admm_denoiser": [{"input": "grid", "rate": 2e-3}, {"input": "fbp", "rate": 2e-3}],
+    "admm_denoiser": [{"input": word, "rate": 2e-3} for word in ("grid", "fbp", "adjoint")],
     "tv": [{"kind": "anisotropic"}],
     "wtv_admm": [{"weights": "adaptive"}],
     "constrained": [{"noise": "known"}],
     "hqs_denoiser": [{"strength": "prox"}],
     "aseq": [{"start": "fbp"}],
 }  # fmt: skip
+DENOISED = {
+    "red_apg": ("v", "-v"), "deep_red": ("x", "-x"), "hqs_denoiser": ("x", "-x"), "admm_denoiser": ("x + mu", "x - mu"),
+    "pnp_admm": ("x + mu", "x - mu"), "red": ("x", "-x"),
+}  # fmt: skip
+"""What is denoised in each branch of a recipe's choice of the denoiser, and the same with a wrong sign."""
+BRANCHES = [(name, {"denoiser": word}) for name in DENOISED for word in DENOISERS]
 RUNS = [(name, {}) for name in CASES] + [(name, more) for name, others in OTHER_WORDS.items() for more in others]
-FLIPS = [(name, flip) for name, case in CASES.items() for flip in case.flips]
+FLIPS = [(name, {}, flip) for name, case in CASES.items() for flip in case.flips]
+FLIPS += [
+    (name, more, tuple(f"{more['denoiser']}: {{denoise.smoothing: {{of: {what}," for what in DENOISED[name]))
+    for name, more in BRANCHES
+]
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*has no cheap subsets")
 
@@ -271,14 +281,14 @@ def test_every_shipped_recipe_has_a_transcription() -> None:
     assert set(CASES) == set(TRANSCRIPTIONS) == set(shipped("recipes"))
 
 
-@pytest.mark.parametrize(("name", "more"), RUNS, ids=str)
+@pytest.mark.parametrize(("name", "more"), RUNS + BRANCHES, ids=str)
 def test_every_iterate_is_the_papers(name: str, more: Mapping[str, Any], given: Small, tmp_path: Path) -> None:
     text = edited((RECIPES / f"{name}.yaml").read_text(encoding="utf-8"), CASES[name].edits)
     assert max(distances(text, name, given, more, tmp_path)) < AGREES
 
 
-@pytest.mark.parametrize(("name", "flip"), FLIPS, ids=str)
-def test_a_wrong_sign_shows(name: str, flip: Edit, given: Small, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("name", "more", "flip"), FLIPS, ids=str)
+def test_a_wrong_sign_shows(name: str, more: Mapping[str, Any], flip: Edit, given: Small, tmp_path: Path) -> None:
     text = (RECIPES / f"{name}.yaml").read_text(encoding="utf-8")
     wrong = edited(text, [*CASES[name].edits, flip])
-    assert any(distance > DIFFERS for distance in distances(wrong, name, given, {}, tmp_path))
+    assert any(distance > DIFFERS for distance in distances(wrong, name, given, more, tmp_path))

@@ -47,7 +47,7 @@ def diverges(rate: str, weight: str) -> DivergedError:
 
 @pytest.mark.parametrize(
     ("weight", "step", "first"),
-    [("log(norm(y)/norm(y)*(2.05 - k/10))", 21, ("penalty.l2",)), ("norm(y)/(norm(y)*(11 - k))", 11, ("penalty.l2",))],
+    [("sqrt(norm(y)/norm(y)*(2.05 - k/10))", 21, ("penalty.l2",)), ("norm(y)/(norm(y)*(11 - k))", 11, ("penalty.l2",))],
 )
 def test_the_step_and_term_that_went_first_are_named(weight, step, first):
     found = diverges("0.01", f'"{weight}"')
