@@ -147,11 +147,14 @@ def box(
     Returns
     -------
     Tensor
-        ``min(max(v, low), high)``, the proximal map of the box's indicator whatever its weight.
+        ``min(max(v, low), high)``, the proximal map of the box's indicator whatever its weight. NaN where the ends are
+        computed on the device, and the box is empty.
     """
-    if not isinstance(low, Tensor) and not isinstance(high, Tensor) and low > high:
-        raise InputError(f"the box is empty: it goes from {low:g} to {high:g}", remedy="let low be at most high")
     least, most = (torch.as_tensor(end, dtype=of.dtype, device=of.device) for end in (low, high))
+    if isinstance(low, Tensor) or isinstance(high, Tensor):
+        return torch.where(least <= most, of.clamp(least, most), torch.nan)
+    if low > high:
+        raise InputError(f"the box is empty: it goes from {low:g} to {high:g}", remedy="let low be at most high")
     return of.clamp(least, most)
 
 

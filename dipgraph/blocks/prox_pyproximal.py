@@ -11,7 +11,7 @@ from torch import Tensor
 from dipgraph.blocks.extras import require
 from dipgraph.blocks.host import Images, each_on_host
 from dipgraph.blocks.values import Scalar
-from dipgraph.signatures import block, number, vector, word
+from dipgraph.signatures import InputError, block, number, vector, word
 
 OPERATORS: dict[str, Callable[[Any, tuple[int, ...], float], Any]] = {
     "l0": lambda p, grid, number: p.L0(),
@@ -52,7 +52,8 @@ class PyproximalProx:
         ``euclidean_ball``, ``nuclear_ball``.
     number
         The functional's own number, where it has one: the radius of a ball or simplex, the upper end of the box, α of
-        Huber, κ of Mumford and Shah, a − 2 of SCAD, γ of log, etp and geman.
+        Huber, κ of Mumford and Shah, a − 2 of SCAD, γ of log, etp and geman. That of ``l0_ball`` counts entries, and
+        is a whole number.
     of
         The vector v, ``(batch, channels, *grid)``.
     weight
@@ -78,6 +79,8 @@ class PyproximalProx:
         functional: Annotated[str, word(*OPERATORS)],
         number: Annotated[float, number(above=0)] = 1.0,
     ) -> None:
+        if functional == "l0_ball" and number != int(number):
+            raise InputError(f"'number' of l0_ball is {number:g}", remedy="it counts entries: give a whole number")
         self.package = require("pyproximal", "pyproximal", "prox.pyproximal")
         self.make, self.number = OPERATORS[functional], number
         self.convex = functional not in NOT_CONVEX
@@ -88,6 +91,8 @@ class PyproximalProx:
     ) -> Annotated[Tensor, vector("V")]:
         """Evaluate the proximal map."""
         grid, step = tuple(of.shape[2:]), float(weight)
+        if not step > 0:
+            raise InputError("'weight' is not above 0", remedy="see what it is made of")
         if self.made is None or self.made[0] != grid:
             self.made = grid, self.make(self.package, grid, self.number)
         operator = self.made[1]

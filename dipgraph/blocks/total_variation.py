@@ -50,7 +50,7 @@ class TVSolver:
     @torch.no_grad()
     def solve(self, image: Tensor, weight: Scalar) -> Tensor:
         """argmin over x of ``½‖x − image‖² + weight·TV(x)``, for each image; NaN if the weight is negative."""
-        radius = as_scalar(weight, image)
+        radius = as_scalar(weight, image).clamp(max=torch.finfo(image.dtype).max)
         dual = self._project(self._start(image), radius)
         ahead, x, bound = dual.clone(), torch.empty_like(image), self._bound(image)
         for iteration in range(self.iterations):
@@ -69,11 +69,11 @@ class TVSolver:
         return torch.where(radius >= 0, _take_divergence(image, dual, out=x), torch.nan)
 
     def _start(self, image: Tensor) -> Tensor:
-        """A copy of the remembered dual variable, or zeros where none fits."""
+        """A copy of the remembered dual variable, or zeros where none fits, and where a bad image has spoilt it."""
         shape = (*image.shape[:-2], 2, *image.shape[-2:])
         if self.dual is None or self.dual.shape != shape:
             return image.new_zeros(shape)
-        return self.dual.to(image, copy=True)
+        return self.dual.to(image).nan_to_num(nan=0.0, posinf=0.0, neginf=0.0)
 
     def _project(self, dual: Tensor, radius: Tensor) -> Tensor:
         """The nearest feasible dual variable, in place."""

@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 
 from dipgraph.blocks import project, prox
 from dipgraph.blocks.prox_pyproximal import OPERATORS, PyproximalProx
+from dipgraph.blocks.total_variation import TVSolver
+from dipgraph.signatures import InputError
 
 G = st.tuples(st.just(1), st.integers(1, 2), st.just(2), st.integers(1, 5), st.integers(1, 5))
 weights = st.floats(0, 3)
@@ -124,3 +126,26 @@ def test_the_adapter_means_what_our_own_blocks_mean() -> None:
     v = drawn((1, 1, 2, 6, 5))
     torch.testing.assert_close(PyproximalProx("l1")(v, 0.3), prox.l1(v, 0.3))
     torch.testing.assert_close(PyproximalProx("l21")(v, 0.3), prox.l21(v, 0.3))
+
+
+def test_what_the_adapter_cannot_use_is_refused() -> None:
+    pytest.importorskip("pyproximal")
+    with pytest.raises(InputError, match="it counts entries"):
+        PyproximalProx("l0_ball", 0.5)
+    with pytest.raises(InputError, match="'weight' is not above 0"):
+        PyproximalProx("l1")(drawn((1, 1, 3, 3)), torch.tensor(torch.nan))
+
+
+def test_a_box_that_is_found_empty_on_the_device_gives_no_image() -> None:
+    v = drawn((1, 1, 3, 3))
+    assert torch.isnan(prox.box(v, torch.tensor(0.6), 0.5)).all()
+    assert torch.equal(prox.box(v, torch.tensor(0.5), 0.5), torch.full_like(v, 0.5))
+
+
+@pytest.mark.parametrize("kind", ["isotropic", "anisotropic"])
+def test_total_variation_with_an_infinite_weight_leaves_the_mean_and_a_bad_image_spoils_no_later_one(kind: str) -> None:
+    v = drawn((1, 1, 8, 8))
+    solver = TVSolver(kind, 0.01, 2000)
+    assert torch.isnan(solver.solve(v * torch.nan, 0.1)).all()
+    torch.testing.assert_close(solver.solve(v, 0.1), TVSolver(kind, 0.01, 2000).solve(v, 0.1))
+    torch.testing.assert_close(solver.solve(v, torch.inf), v.mean().expand_as(v))
