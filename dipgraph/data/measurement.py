@@ -36,7 +36,10 @@ class Measurement:
     noise_level
         Standard deviation of the noise in the data's unit, where it is known.
     counts, blank
-        Photons behind the data and without object, of the data's shape, where they are known.
+        Photons behind the data and without object, of the data's shape, where they are known: drawn, or what the
+        detector read, less the dark field.
+    drawn
+        Whether the counts were drawn: joined data are then the line integrals of joined counts, else the mean.
     voxel
         Length that one value of the data set's own reference images stands for, where they are given per voxel
         [unit].
@@ -53,6 +56,7 @@ class Measurement:
     noise_level: float | None = None
     counts: Array | None = None
     blank: Array | None = None
+    drawn: bool = False
     voxel: float | None = None
     files: tuple[Path, ...] = field(default=())
 

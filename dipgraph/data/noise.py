@@ -25,7 +25,9 @@ def add_noise(
     r"""Add noise to data.
 
     Gaussian: independent, of standard deviation ``level`` times the largest absolute value of the data ("max"), their
-    mean absolute value ("mean"), or in the data's own unit ("none"). The problem's ``noise_level`` is then known.
+    mean absolute value ("mean"), or in the data's own unit ("none"). The problem's ``noise_level`` is then known: that
+    of all noise so added; noise that data from a file have already is not in it. Behind data with counts it is unknown,
+    as the counts are then.
 
     Poisson, for line integrals s: counts :math:`c \sim \mathrm{Poisson}(I_0 e^{-s})` with I₀ = ``photons`` in each
     detector pixel and view, data :math:`-\log(\max(c, 1)/I_0)`. The problem's ``counts`` and ``blank`` are then known.
@@ -74,8 +76,10 @@ def _gaussian(measurement: Measurement, level: float, relative_to: str, draw: np
     if relative_to not in sizes:
         raise InputError(f"the noise is relative to {relative_to!r}", where="noise", remedy="give max, mean or none")
     deviation = level * sizes[relative_to]
-    known = measurement.noise_level or 0.0
     noisy = data + deviation * draw.standard_normal(data.shape)
+    if measurement.counts is not None and deviation:  # of another kind: together they have no one level
+        return replace(measurement, data=noisy, noise_level=None, counts=None, blank=None)
+    known = measurement.noise_level or 0.0
     return replace(measurement, data=noisy, noise_level=float(np.hypot(deviation, known)))
 
 
@@ -87,7 +91,8 @@ def _poisson(measurement: Measurement, photons: float, draw: np.random.Generator
         raise InputError(f"Poisson noise of {expected.max():.3g} photons cannot be drawn", where="noise")
     counts: Array = draw.poisson(expected).astype(np.float64)
     blank = np.full_like(counts, photons)
-    return replace(measurement, data=from_counts(counts, blank), counts=counts, blank=blank, noise_level=None)
+    return replace(measurement, data=from_counts(counts, blank), counts=counts, blank=blank, noise_level=None,
+                   drawn=True)  # fmt: skip
 
 
 def from_counts(counts: Array, blank: Array) -> Array:

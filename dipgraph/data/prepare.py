@@ -134,7 +134,9 @@ def bin(measurement: Measurement, by: int = 1, views: int = 1) -> Measurement:
     joined = by * views
     counts = None if measurement.counts is None else mean(measurement.counts) * joined
     blank = None if measurement.blank is None else mean(measurement.blank) * joined
-    data = mean(measurement.data) if counts is None or blank is None else from_counts(counts, blank)
+    data = mean(measurement.data)
+    if measurement.drawn and counts is not None and blank is not None:
+        data = from_counts(counts, blank)
     level = None if measurement.noise_level is None else measurement.noise_level / float(np.sqrt(joined))
     return replace(
         measurement,
@@ -181,7 +183,11 @@ def centre(measurement: Measurement, column: float) -> Measurement:
 
 
 def flat_field(measurement: Measurement) -> Measurement:
-    r"""Divide raw counts by the white field: :math:`t = (c - \bar d)/(\bar w - \bar d)`, the transmission."""
+    r"""Divide raw counts by the white field: :math:`t = (c - \bar d)/(\bar w - \bar d)`, the transmission.
+
+    The problem's ``counts``, :math:`\max(c - \bar d, 0)`, and ``blank``, :math:`\bar w - \bar d`, are then known: the
+    detector's readings stand for photons.
+    """
     if measurement.quantity != "counts" or measurement.white is None:
         lack = f"these are {measurement.quantity}" if measurement.quantity != "counts" else "there is none"
         raise InputError(f"'flat_field' needs raw counts and a white field, and {lack}", where="flat_field")
@@ -194,8 +200,11 @@ def flat_field(measurement: Measurement) -> Measurement:
             where="flat_field",
             remedy="crop the dead pixels away",
         )
-    transmission = (measurement.data - dark) / bright
-    return replace(measurement, data=transmission, quantity="transmission", white=None, dark=None)
+    counts = measurement.data - dark
+    return replace(
+        measurement, data=counts / bright, quantity="transmission", white=None, dark=None,
+        counts=np.maximum(counts, 0.0), blank=np.broadcast_to(bright, counts.shape),
+    )  # fmt: skip
 
 
 def log(measurement: Measurement, least: float | None = None) -> Measurement:

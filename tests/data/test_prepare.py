@@ -102,7 +102,21 @@ def test_raw_counts_become_line_integrals() -> None:
         white=white,
         dark=dark,
     )
-    np.testing.assert_allclose(prepare.log(prepare.flat_field(raw)).data, integrals, rtol=1e-12)
+    prepared = prepare.log(prepare.flat_field(raw))
+    np.testing.assert_allclose(prepared.data, integrals, rtol=1e-12)
+    np.testing.assert_allclose(prepared.counts, 800.0 * np.exp(-integrals), rtol=1e-12)
+    np.testing.assert_array_equal(prepared.blank, np.full((3, 5), 800.0))
+    joined = prepare.bin(prepared, by=5)
+    np.testing.assert_allclose(joined.data[:, 0], integrals.mean(axis=1))  # what was read is averaged, not joined
+    np.testing.assert_allclose(joined.counts[:, 0], prepared.counts.sum(axis=1))  # type: ignore[index,union-attr]
+
+
+def test_noise_behind_counts_leaves_neither_counts_nor_a_level(scan: Measurement) -> None:
+    add = prepare.STEPS["noise"]
+    counted = add(replace(scan, data=scan.data * 0 + 1.0), kind="poisson", photons=1e4)
+    both = add(counted, level=0.1)
+    assert both.counts is both.blank is both.noise_level is None
+    assert add(counted, level=0.0).counts is counted.counts
 
 
 def test_gaussian_noise_has_the_stated_level_and_seed() -> None:
