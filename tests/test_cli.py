@@ -17,6 +17,7 @@ import tifffile
 import torch
 from click.testing import CliRunner
 
+import dipgraph
 from dipgraph.cli import guarded, main
 from dipgraph.data.shipped import shipped
 from dipgraph.signatures.errors import DipgraphError
@@ -47,6 +48,25 @@ def folder(tmp_path_factory) -> Path:
     out = tmp_path_factory.mktemp("run") / "out"
     call("run", "admm_denoiser", *TINY, "--set", "inner=2", "--threads", "1", "--out", str(out))
     return out
+
+
+ONES = """recipe: 1
+steps: [{repeat: {count: 1, steps: [{x: ones(X)}]}}]
+track: x
+returns: {image: x}
+"""
+
+
+def test_an_image_at_the_top_of_the_networks_range_is_told_in_every_way_of_running(tmp_path):
+    recipe = tmp_path / "ones.yaml"
+    recipe.write_text(ONES)
+    for mode in ("--quiet", "--json-lines"):
+        out = tmp_path / mode
+        told = CliRunner().invoke(main, ["run", str(recipe), *TINY[-4:], mode, "--out", str(out)])
+        assert "warning: 100.0% of the pixels reach the scale" in told.stderr
+        assert json.loads((out / "summary.json").read_text())["saturated"] == 1.0
+    with pytest.warns(UserWarning, match="raise the problem's scale"):
+        dipgraph.run(recipe, settings={"problem.size": 32, "problem.views": 10})
 
 
 def test_a_run_leaves_its_folder(folder):

@@ -24,6 +24,10 @@ CG_STEPS = 10
 """Steps of CGLS where there is no analytic inverse."""
 SATURATED = 0.99
 """Share of the scale from which on a value counts as saturated."""
+ROUNDING = 1e-3
+"""What it may be above the scale and still count."""
+TOLERATED = 0.01
+"""Share of saturated pixels that calls for no warning."""
 
 
 def estimate_scale(
@@ -88,8 +92,10 @@ def two_digits(value: float) -> float:
     return float(f"{value:.1e}")
 
 
-def saturated_share(image: NDArray[np.floating], scale: float, mask: NDArray[np.bool_] | None = None) -> float:
-    """Return the share of pixels at or above 99 % of the scale: the network's output range cuts them off.
+def saturated_share(image: NDArray[np.floating], scale: float) -> float:
+    """Return the share of pixels at the top of a network's range: from 99 % of the scale to the scale.
+
+    Values above it are none of a network whose range ends there.
 
     Parameters
     ----------
@@ -97,16 +103,16 @@ def saturated_share(image: NDArray[np.floating], scale: float, mask: NDArray[np.
         ``(rows, columns)``, in physical units.
     scale
         The image value that maps to 1.
-    mask
-        Where to look; by default everywhere.
     """
-    values = image if mask is None else image[mask]
-    return float(np.mean(np.asarray(values) >= SATURATED * scale))
+    values = np.asarray(image) / scale
+    return float(np.mean((values >= SATURATED) & (values <= 1 + ROUNDING)))
 
 
-def saturation_warning(image: NDArray[np.floating], scale: float, mask: NDArray[np.bool_] | None = None) -> str | None:
-    """Return advice where over 1 % of the pixels saturate, else none."""
-    share = saturated_share(image, scale, mask)
-    if share <= 0.01:
+def saturation_warning(share: float, scale: float) -> str | None:
+    """Return advice where more than 1 % of the pixels are at the top of the network's range, else none."""
+    if share <= TOLERATED:
         return None
-    return f"{share:.1%} of the image lies at or above its scale {scale:g}: set a larger 'scale' in the problem file"
+    return (
+        f"{share:.1%} of the pixels reach the scale ({scale:g}), the top of a sigmoid network's range: "
+        "raise the problem's scale, or use another output"
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import torch
 from dipgraph.blocks import registry
 from dipgraph.data.problem import Problem
 from dipgraph.data.problem_file import load_problem
+from dipgraph.data.scale import saturation_warning
 from dipgraph.data.settings import refuse_settings
 from dipgraph.data.shipped import load_recipe
 from dipgraph.engine.run import Options, Result, Run
@@ -183,4 +185,7 @@ def run(
     )  # fmt: skip
     for _ in under_way:
         pass
-    return under_way.result()
+    result = under_way.result()
+    if said := saturation_warning(result.saturated, under_way.problem.scale):
+        warnings.warn(said, UserWarning, stacklevel=2)
+    return result

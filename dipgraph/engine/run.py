@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dipgraph.data.problem import Problem
+from dipgraph.data.scale import saturated_share
 from dipgraph.data.scores import matthews, otsu, psnr, ssim
 from dipgraph.engine.binding import Bound, bind, check_binding, choose_device
 from dipgraph.engine.bounds import check_numbers
@@ -146,6 +147,7 @@ class Result:
             "explanation": self.explanation,
             "delivered_step": self.end.delivered_step,
             "stoppers": [reading.told() for reading in self.end.readings],
+            "saturated": self.saturated,
         }
 
 
@@ -328,7 +330,7 @@ class Run:
             threads=torch.get_num_threads(),
             seed=self.options.seed,
             run_on=self.options.run_on,
-            saturated=float(np.mean(np.abs(image / scale - 1) < 1e-3)),
+            saturated=saturated_share(image, scale),
         )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from rich.console import Console
 
+from dipgraph.data.scale import saturation_warning
 from dipgraph.engine.checkpoint import Checkpoints
 from dipgraph.engine.files import StorageError, write_whole
 from dipgraph.engine.memory import OutOfMemoryError
@@ -154,6 +155,8 @@ class Job:
             raise StorageError(error.what, where=error.where, remedy=f"{error.remedy}; then {self.advice}") from None
         if not (run.is_interrupted or run.is_diverged):
             self.checkpoints.clear()
+        if said := saturation_warning(result.saturated, run.problem.scale):
+            tell(f"warning: {said}")
         if self.view.is_plain:
             with suppress(OSError, SystemExit):
                 table.show(result, run.problem, Console())

@@ -9,9 +9,6 @@ from rich.text import Text
 from dipgraph.data.problem import Problem
 from dipgraph.engine.run import Result, Score
 
-SATURATED = 0.01
-"""Share of pixels at the top of the network's range from which a warning is due."""
-
 
 def show(result: Result, problem: Problem, console: Console) -> None:
     """Print how a run ended."""
@@ -41,12 +38,6 @@ def show(result: Result, problem: Problem, console: Console) -> None:
         console.print(f"PSNR and SSIM {where}, data range the maximum of the reference there.", style="dim")
     else:
         console.print("No reference: no scores.", style="dim")
-    if result.saturated > SATURATED:
-        console.print(
-            f"Warning: {100 * result.saturated:.1f} % of the pixels reach the scale ({problem.scale:g}), "
-            "the top of a sigmoid network's range: raise the problem's scale, or use another output.",
-            style="yellow",
-        )
 
 
 def _scores(score: Score) -> tuple[str, str, str]:

@@ -211,10 +211,11 @@ def test_cgls_solves_least_squares() -> None:
 
 def test_saturation_is_the_share_at_the_top() -> None:
     image = np.array([[0.5, 0.985], [0.995, 1.2]])
-    assert saturated_share(image, 1.0) == 0.5
-    assert saturated_share(image, 1.0, np.array([[True, True], [False, False]])) == 0.0
-    assert saturation_warning(image, 2.0) is None
-    assert "50.0%" in (saturation_warning(image, 1.0) or "")
+    assert saturated_share(image, 1.0) == 0.25
+    assert saturated_share(2 * image, 2.0) == 0.25
+    assert saturated_share(image, 2.0) == 0.0
+    assert saturation_warning(0.01, 2.0) is None
+    assert "25.0% of the pixels reach the scale (2)" in (saturation_warning(0.25, 2.0) or "")
 
 
 @pytest.mark.parametrize(
