@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -13,6 +14,7 @@ import numpy as np
 
 from dipgraph.data import prepare
 from dipgraph.data.catalogue import IMAGE_OPERATORS, RAY, ray
+from dipgraph.data.doubts import doubts
 from dipgraph.data.measurement import Measurement, check_array, check_views
 from dipgraph.data.options import Call
 from dipgraph.data.plan import Plan
@@ -75,12 +77,15 @@ class _Builder:
         prior = self._image(plan.prior, data)
         provenance = self._records(data)
         with located(plan.mark):
-            return Problem(
+            problem = Problem(
                 operator, data.data, self.grid.shape, pixel=self.grid.pixel, unit=self.grid.unit, fbp=fbp,
                 scale=plan.scale, noise_level=data.noise_level, counts=data.counts, blank=data.blank, prior=prior,
                 reference=reference, segmentation=segmentation, region="all" if plan.region == "all" else "disc",
                 name=name, about=plan.about, provenance=provenance, resolved_text=resolved_text(plan, name, provenance),
             )  # fmt: skip
+        for doubt in doubts(data, problem, plan.scale):
+            warnings.warn(doubt, UserWarning, stacklevel=2)
+        return problem
 
     def _place(self, *sections: Call | None) -> Mark:
         """Where the first of some sections stands that the file has."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+import warnings
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
+from dipgraph.data.doubts import doubt_of_angles
 from dipgraph.data.measurement import Array, check_array
 from dipgraph.data.readers import load_array
 from dipgraph.operators.devices import refuse_too_large
@@ -128,6 +130,8 @@ def _angles(
         raise InputError(
             f"there {found} in {path.name}, and {count} views", where="geometry", remedy="give one angle per view"
         )
+    if unit is None and (doubt := doubt_of_angles(angles, path)):
+        warnings.warn(doubt, UserWarning, stacklevel=2)
     return sign * (angles if unit == "rad" else np.deg2rad(angles))
 
 

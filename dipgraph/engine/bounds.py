@@ -138,6 +138,9 @@ def check_numbers(plan: Plan, given: Mapping[str, Any], problem: str) -> Demands
                     if value not in refused and not demand.met(number):
                         report.add("E803", demand.refusal(number, when), demand.mark, advice)
                         refused.add(value)
+                if value in known.divisors and number == 0 and value not in refused:
+                    report.add("E803", f"the expression divides by zero{when}", known.divisors[value], advice)
+                    refused.add(value)
     for value, asked in wanted.items():
         if value.origin == "given" and isinstance(given[value.content], Tensor):
             for demand in asked:
@@ -158,6 +161,8 @@ class _Known:
         self.reach: dict[Value, frozenset[Value]] = {}
         """Indices that a known value depends on."""
         self.names: dict[Value, frozenset[str]] = {}
+        self.divisors: dict[Value, Mark] = {}
+        """Numbers that vectors are divided by, and where: there it gives infinities, and no error."""
         for value in plan.values:
             if value.origin == "literal":
                 self._leaf(value, value.content)
@@ -170,6 +175,8 @@ class _Known:
                 self.reach[index], self.names[index] = frozenset({index}), frozenset()
             if operation.sort == "function" and isinstance(operation.outputs[0].type, Number | Switch):
                 self._function(operation, operation.outputs[0])
+            elif operation.sort == "function" and operation.name == "/":
+                self.divisors.setdefault(operation.inputs[1], operation.mark)
 
     def _leaf(self, value: Value, content: Any, *names: str) -> None:
         self.fixed[value] = content

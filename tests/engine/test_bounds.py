@@ -76,6 +76,16 @@ def test_an_expression_without_a_value_is_told_before_the_run(radius: str, said:
     assert said in refusal(text(f'"{radius}"')).message
 
 
+@pytest.mark.parametrize(
+    ("divisor", "said"), [("(k - 3)", "zero at k = 3"), ("data_unit*0", "zero"), ("k*(2 - k)", "zero at k = 2")]
+)
+def test_so_is_a_vector_divided_by_zero(divisor: str, said: str) -> None:
+    step = f'- x: "x/({divisor})"'
+    fault = refusal(text("1.0").replace("- x: {project.ball: {of: x, radius: 1.0}}", step))
+    assert fault.message == f"the expression divides by {said}"
+    assert fault.mark.line + 1 == 11
+
+
 def test_one_mistake_is_one_message() -> None:
     twice = text("made", before="-data_unit").replace("track", "  - x: {project.ball: {of: x, radius: made}}\ntrack")
     assert refusal(twice).mark.line + 1 == 11
