@@ -247,6 +247,7 @@ def check(recipe: str, problem: str | None, settings: tuple[str, ...], preset: s
 @PRESET
 @click.option("--device", help="cpu, cuda or cuda:N [default: CUDA where there is one].")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of every random stream.")
+@click.option("--threads", type=click.IntRange(min=1), help="CPU threads, up to the cores there are [default: all].")
 @click.option("--expansion", type=float, default=1.01, show_default=True, metavar="BOUND",
               help="The Lipschitz constant allowed of a denoiser.")  # fmt: skip
 @guarded

@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterable
 import torch
 
 from dipgraph.signatures.errors import InputError
-from dipgraph.testing.records import LawRecord, require_all, worst
+from dipgraph.testing.records import LawRecord, require_all, tensors, worst
 
 Denoiser = Callable[[torch.Tensor], torch.Tensor]
 
+#: The error that is left of 1: less than there was, by more than rounding.
+LESS = 1 - 1e-6
 NON_EXPANSIVE = "denoiser non-expansive"
 RESIDUAL = "denoiser residual contractive"
 #: What :func:`assert_denoiser` insists on unless told otherwise.
@@ -65,6 +67,7 @@ def measure_denoiser(
     """
     if not sigma > 0:
         raise InputError(f"sigma is {sigma!r}", where="sigma", remedy="give a positive standard deviation")
+    tensors("image", image)
     draw = torch.Generator(device="cpu").manual_seed(seed)
     with torch.no_grad():
         noise = sigma * _normal(image, draw)
@@ -74,7 +77,7 @@ def measure_denoiser(
         if not records[0].ok:
             return records
         ratio = float((clean - image).norm() / noise.norm().clamp(min=1e-30))
-        records.append(LawRecord("denoiser reduces noise", ratio, 1.0, "error after over error before"))
+        records.append(LawRecord("denoiser reduces noise", ratio, LESS, "error after over error before"))
         step = sigma * (1e-4 if image.dtype == torch.float64 else 1e-2)
 
         def jacobian(u: torch.Tensor) -> torch.Tensor:
@@ -150,12 +153,12 @@ def _space(denoiser: Denoiser, noisy: torch.Tensor, clean: torch.Tensor) -> LawR
 
 
 def _largest(linear: Denoiser, u: torch.Tensor, iterations: int) -> float:
-    lengths = []
+    lengths: list[float] = []
     for _ in range(iterations):
+        if not float(u.norm()) > 0:  # no direction: what a constant map makes of everything, say
+            break
         image = linear(u / u.norm())
         lengths.append(float(image.norm()))
-        if lengths[-1] == 0:
-            break
         u = image
     return worst(lengths)
 

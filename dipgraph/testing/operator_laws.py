@@ -20,6 +20,7 @@ def measure_linear(op: LinearOperator, *, draws: int = 3, seed: int = 0, bound: 
     For :math:`\|A\|` stands the largest :math:`\|Ax\|/\|x\|` of the draws and of a positive x: the adjoint, which may
     be wrong, is not asked.
     """
+    _refuse_others(op)
     draw = _Draws(op, seed)
     positive = draw.domain(positive=True)
     ratios, errors, lengths = [_ratio(_length(op.matvec(positive)), _length(positive))], [], []
@@ -61,6 +62,7 @@ def measure_adjoint(op: LinearOperator, *, draws: int = 4, seed: int = 0, bound:
         What is allowed; by default what the operator declares (``adjoint_bound``), else 1e-6 in single and 1e-12 in
         double precision.
     """
+    _refuse_others(op)
     draw = _Draws(op, seed)
     left, right, lengths = [], [], []
     size = _size(op)
@@ -92,6 +94,12 @@ def _size(op: LinearOperator) -> float:
         return norm(op, tolerance=1e-2)
     except InputError:
         return float("nan")
+
+
+def _refuse_others(op: object) -> None:
+    if not isinstance(op, LinearOperator):
+        kind = f"{type(op).__module__}.{type(op).__name__}"
+        raise InputError(f"op is a {kind}", where="op", remedy="give a PyLops operator: pylops.MatrixMult(...)")
 
 
 class _Draws:

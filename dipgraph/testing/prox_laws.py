@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import torch
 
-from dipgraph.testing.records import LawRecord, require, require_all, worst
+from dipgraph.testing.records import LawRecord, require, require_all, tensors, worst
 
 Prox = Callable[[torch.Tensor, float], torch.Tensor]
 Functional = Callable[[torch.Tensor], torch.Tensor]
@@ -57,6 +57,7 @@ def measure_prox(
     bound
         What is allowed; a prox solved to a tolerance needs a bound that goes with it.
     """
+    tensors("points", *points)
     with torch.no_grad():
         images = [prox(v, gamma) for v in points]
     records = []
@@ -119,6 +120,7 @@ def measure_resolvent(
     ----------
     Bauschke, Combettes, *Convex analysis and monotone operator theory in Hilbert spaces*, 2017, proposition 23.31.
     """
+    tensors("points", *points)
     errors = []
     with torch.no_grad():
         for v in points:

@@ -6,6 +6,10 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import torch
+
+from dipgraph.signatures.errors import InputError
+
 
 class LawError(AssertionError):
     """A law does not hold; ``records`` has the measurements."""
@@ -45,6 +49,14 @@ class LawRecord:
         verdict = "holds" if self.ok else "BROKEN"
         text = f"{self.law}: measured {self.measured:.3g}, bound {self.bound:.3g}, {verdict}"
         return f"{text} ({self.detail})" if self.detail else text
+
+
+def tensors(name: str, *values: object) -> None:
+    """Refuse points that are no tensors with an :class:`InputError`."""
+    for value in values:
+        if not isinstance(value, torch.Tensor):
+            kind = f"{type(value).__module__}.{type(value).__name__}"
+            raise InputError(f"{name} has a {kind}", where=name, remedy="give torch tensors: torch.as_tensor(...)")
 
 
 def worst(values: Iterable[float]) -> float:

@@ -28,6 +28,7 @@ def verify(
     settings: Settings | None = None,
     device: str | None = None,
     seed: int = 0,
+    threads: int | None = None,
     dtype: torch.dtype = torch.float32,
     expansion: float = EXPANSION,
 ) -> list[Finding]:
@@ -35,7 +36,7 @@ def verify(
 
     Parameters
     ----------
-    recipe, problem, preset, settings, device, seed, dtype
+    recipe, problem, preset, settings, device, seed, threads, dtype
         As for :func:`dipgraph.run`.
     expansion
         The Lipschitz constant allowed of a denoiser, at least 1.
@@ -57,7 +58,9 @@ def verify(
     >>> all(finding.ok for finding in dipgraph.verify("tv", "denoise", settings={"problem.size": 16, "scales": 2}))
     True
     """
-    run = start(recipe, problem, preset=preset, settings=settings, device=device, seed=seed, dtype=dtype)
+    run = start(
+        recipe, problem, preset=preset, settings=settings, device=device, seed=seed, threads=threads, dtype=dtype
+    )
     return list(verify_run(run, expansion=expansion))
 
 
@@ -70,11 +73,12 @@ def verify_and_report(
     *,
     device: str | None,
     seed: int,
+    threads: int | None,
     expansion: float,
 ) -> bool:
     """Print law, measured, bound and verdict for each part of a run; whether nothing is at fault."""
     program = settle_recipe(load_recipe(recipe), registry(), preset, list(settings))
-    run = Run(program, load_problem(problem, of_problem), Options(device, seed))
+    run = Run(program, load_problem(problem, of_problem), Options(device, seed, threads))
     console = Console(highlight=False)
     with console.status("measuring"):
         findings = list(verify_run(run, expansion=expansion))

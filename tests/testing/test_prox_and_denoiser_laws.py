@@ -1,11 +1,13 @@
 """The laws of proximal maps and denoisers: sound ones pass, faulty ones are found."""
 
+import numpy as np
 import pytest
 import torch
 
 from dipgraph.signatures.errors import InputError
 from dipgraph.testing import (
     LawError,
+    assert_adjoint,
     assert_denoiser,
     assert_prox,
     assert_resolvent,
@@ -198,3 +200,20 @@ def test_unknown_laws_and_no_noise_are_refused():
 def test_properties_that_only_theory_needs_are_reported_not_required():
     records = assert_denoiser(lambda x: smooth(x).roll(1, 0), IMAGE.roll(0), sigma=3.0)
     assert any(not record.ok for record in records)
+
+
+def test_a_constant_map_is_non_expansive_and_the_identity_reduces_no_noise() -> None:
+    image = torch.zeros(16, 16)
+    constant = {record.law: record for record in measure_denoiser(lambda v: 0 * v, image)}
+    assert constant["denoiser non-expansive"].measured == 0
+    same = {record.law: record for record in measure_denoiser(lambda v: v.clone(), image)}
+    assert not same["denoiser reduces noise"].ok
+
+
+def test_arrays_in_place_of_tensors_are_refused() -> None:
+    with pytest.raises(InputError, match=r"points has a numpy\.ndarray"):
+        assert_prox(lambda v, gamma: v, None, [np.zeros(3), np.ones(3)])  # type: ignore[list-item]
+    with pytest.raises(InputError, match=r"image has a numpy\.ndarray"):
+        measure_denoiser(lambda v: v, np.zeros((3, 3)))  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=r"op is a numpy\.ndarray"):
+        assert_adjoint(np.eye(3))  # type: ignore[arg-type]
