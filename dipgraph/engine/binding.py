@@ -29,6 +29,7 @@ WHENCE = {
     "noise_level": "noise_level can be estimated: {noise.estimate: {of: y}}",
     "counts": PHOTONS,
     "blank": PHOTONS,
+    "prior": "the problem's file names it, as in prior: {tiff: {path: earlier.tiff}}",
 }
 """Where names that not every problem has come from; those that come together are missed in one message."""
 

@@ -200,9 +200,10 @@ class _Reader:
     def _call(self, node: ast.Call, mark: Mark, depth: int) -> Syntax:
         if isinstance(node.func, ast.Attribute):
             name = self._written(node.func)[:40]
-            raise self._refuse(
-                node, f"the call of '{name}'", f"a block is a step of its own: name: {{{name}: {{...}}}}"
-            )
+            advice = f"a block is a step of its own: name: {{{name}: {{...}}}}"
+            if node.func.attr in ("T", "H"):
+                advice = f"the adjoint of a map is applied as adjoint({self._written(node.func.value)[:40]})(y)"
+            raise self._refuse(node, f"the call of '{name}'", advice)
         if node.keywords or any(isinstance(argument, ast.Starred) for argument in node.args):
             advice = "only blocks take named ports: name: {family.block: {port: value}}"
             raise self._refuse(node, "a named or starred argument", advice)

@@ -9,6 +9,7 @@ from typing import Protocol
 from dipgraph.language.diagnostics import Abandon, Mark, Report
 from dipgraph.language.evaluation import check_constants
 from dipgraph.language.expressions import FUNCTIONS, Syntax, parse_expression
+from dipgraph.language.matching import ADVICE
 from dipgraph.language.nodes import Node
 from dipgraph.language.program import Expression
 from dipgraph.signatures.spaces import Map, Network, Number, SpaceName, Switch, Type, Vector
@@ -17,6 +18,13 @@ ARITY = {
     "sqrt": 1, "exp": 1, "log": 1, "floor": 1, "where": 3, "geometric": 4, "linear": 4, "abs": 1, "norm": 1, "dot": 2,
     "constant": 1, "mean": 1, "dim": 1, "zeros": 1, "ones": 1, "adjoint": 1,
 }  # fmt: skip
+BOUNDS = "images are bounded by steps: {prox.nonnegative: {of: x}}, {prox.box: {of: x, low: 0, high: 1}}"
+OF_IMAGES = {
+    "max": BOUNDS,
+    "min": BOUNDS,
+    "where": "for images, multiply each by a number, 0 or 1, and add them",
+}
+"""What does for images what a function does for numbers."""
 COMPARISONS = ("<", "<=", ">", ">=", "==", "!=")
 BINDS = {"or": 1, "and": 2, **dict.fromkeys(COMPARISONS, 3), "+": 4, "-": 4, "*": 5, "/": 5, "neg": 6}
 """How tightly an operator binds: a looser one inside it needs parentheses."""
@@ -68,7 +76,8 @@ class Typist:
         wanted = ARITY.get(syntax.op)
         if wanted is not None and len(arguments) != wanted:
             message = f"'{syntax.op}' takes {wanted} argument{'s' * (wanted != 1)}, not {len(arguments)}"
-            raise self._fail("E306", message, syntax.mark)
+            advice = "the adjoint is applied outside: adjoint(A)(y)" if syntax.op == "adjoint" else ""
+            raise self._fail("E306", message, syntax.mark, advice)
         rule: Callable[[Syntax, tuple[Expression, ...]], Type]
         if syntax.op in ("+", "-"):
             rule = self._sum
@@ -82,7 +91,8 @@ class Typist:
 
     def _number(self, argument: Expression, op: str) -> Number:
         if not isinstance(argument.type, Number):
-            raise self._fail("E306", f"'{op}' takes numbers, and this is {described(argument)}", argument.mark)
+            advice = OF_IMAGES.get(op, "") if isinstance(argument.type, Vector) else ""
+            raise self._fail("E306", f"'{op}' takes numbers, and this is {described(argument)}", argument.mark, advice)
         return argument.type
 
     def _vector(self, argument: Expression, op: str) -> Vector:
@@ -236,11 +246,13 @@ class Typist:
         space = vector.space
         if isinstance(head.type, Network):
             if space.name in ("Y", "G"):
-                raise self._fail("E302", f"'{shown}' wants an image and got {space}", rest[0].mark)
+                advice = ADVICE.get(("X", space.name), "")
+                raise self._fail("E302", f"'{shown}' wants an image and got {space}", rest[0].mark, advice)
             self.names.feed(head.value, space.channels, rest[0].mark)
             return Vector(replace(space, channels=1))
         if space.name != head.type.domain.name:
-            raise self._fail("E302", f"'{shown}' wants {head.type.domain} and got {space}", rest[0].mark)
+            advice = ADVICE.get((head.type.domain.name, space.name), "")
+            raise self._fail("E302", f"'{shown}' wants {head.type.domain} and got {space}", rest[0].mark, advice)
         return Vector(replace(head.type.codomain, channels=space.channels, batched=space.batched))
 
 

@@ -437,3 +437,19 @@ def test_constant_parts_have_a_value(text: str, said: str) -> None:
 def test_a_geometric_schedule_has_ends_of_one_sign() -> None:
     step = '- repeat: {count: 3, index: k, steps: [u: "<<E405>>geometric(a, -1, k, 3)*x"]}'
     expect(after(step, head="params: {a: 2}\n"), "from 2 to -1")
+
+
+@pytest.mark.parametrize(
+    ("written", "advice"),
+    [
+        ("A.T(y)", "the adjoint of a map is applied as adjoint(A)(y)"),
+        ("adjoint(A, y)", "the adjoint is applied outside: adjoint(A)(y)"),
+        ("A(A(x) - y)", "make an image of data"),
+        ("f(A(x))", "make an image of data"),
+        ("max(x, 0)", "{prox.nonnegative: {of: x}}"),
+        ("where(1 > 0, x, x)", "multiply each by a number"),
+    ],
+)
+def test_what_is_meant_is_advised(written: str, advice: str) -> None:
+    (fault,) = faults(after(f'- u: "{written}"'))
+    assert advice in fault.advice
