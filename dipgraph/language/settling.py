@@ -78,7 +78,10 @@ class Settling:
         if not isinstance(value, bool) and not within(value, **known.bounds):
             bounds = describe_bounds(**known.bounds)
             shown = f"{value:g}" if isinstance(value, float) else str(value)
-            raise self.report.fail("E206", f"'{known.name}' is {shown}; it must be {bounds}", node.mark)
+            read = {name.value: self.values[name.value] for name in formula.names() if name.value in self.values}
+            advice = f"made of {listing([f'{name} = {number}' for name, number in read.items()])}"
+            message = f"'{known.name}' is {shown}; it must be {bounds}"
+            raise self.report.fail("E206", message, node.mark, advice if read else "")
         return value
 
     def _of_kind(self, known: Parameter, value: object, node: Node) -> int | float | bool:

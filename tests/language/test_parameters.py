@@ -270,6 +270,13 @@ def test_faults_of_settings(setting: str, place: str, code: str, said: str) -> N
     shown.encode()
 
 
+def test_a_value_that_others_make_up_is_told_with_them() -> None:
+    head = "params:\n  n: {value: 20, min: 1}\n  inner: {value: 10, min: 1}\n  outer: {value: floor(n/inner), min: 1}\n"
+    (found,) = faults(loop("- x: fbp(y)", count="outer", head=head), settings=["n=6"])
+    assert found.message == "'outer' is 0; it must be at least 1"
+    assert found.advice == "made of n = 6, inner = 10"
+
+
 def test_an_unknown_preset() -> None:
     (found,) = faults(declared(ADMM, PRESETS), preset="papr")
     assert (found.code, str(found.mark), found.advice) == ("E205", "--preset:1:1", "did you mean 'paper'?")
