@@ -40,4 +40,4 @@ def refuse_settings(settings: Mapping[str, object], why: str) -> None:
     if settings:
         names = ", ".join(f"problem.{name}" for name in settings)
         raise InputError(f"{names} cannot be set: {why}", where="--set",
-                         remedy="such settings are for a problem file that is named; leave them out")  # fmt: skip
+                         remedy="name the problem file that they are for, as in --problem walnut_phantom, or leave them out")  # fmt: skip
