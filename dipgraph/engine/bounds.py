@@ -42,7 +42,9 @@ class Demand:
         return within(number, kind.min, kind.above, kind.max, kind.below)
 
     def kept(self, values: Tensor) -> Tensor:
-        """The values, on the device: NaN where they do not keep the bounds."""
+        """The values, on the device: NaN where they do not keep the bounds; whole numbers have no NaN, and stay."""
+        if not values.is_floating_point():
+            return values
         bounds = ((self.kind.min, torch.ge), (self.kind.above, torch.gt),
                   (self.kind.max, torch.le), (self.kind.below, torch.lt))  # fmt: skip
         for bound, holds in bounds:
@@ -52,7 +54,7 @@ class Demand:
 
     def worst(self, values: Tensor) -> float | None:
         """The first of the values that does not keep the bounds, if any: waits for the device."""
-        broken = self.kept(values).isnan()
+        broken = self.kept(values.double()).isnan()
         return float(values[broken][0]) if bool(broken.any()) else None
 
     def refusal(self, number: float, when: str = "") -> str:
