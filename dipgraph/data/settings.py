@@ -39,5 +39,5 @@ def refuse_settings(settings: Mapping[str, object], why: str) -> None:
     """
     if settings:
         names = ", ".join(f"problem.{name}" for name in settings)
-        raise InputError(f"{names} cannot be set: {why}", where="--set",
-                         remedy="name the problem file that they are for, as in --problem walnut_phantom, or leave them out")  # fmt: skip
+        advice = "name the problem file that they are for, as in --problem walnut_phantom, or leave them out"
+        raise InputError(f"{names} cannot be set: {why}", where="--set", remedy=advice)
