@@ -51,7 +51,8 @@ def folder(tmp_path_factory) -> Path:
 
 
 ONES = """recipe: 1
-steps: [{repeat: {count: 1, steps: [{x: ones(X)}]}}]
+networks: {f: {network.unet: {channels: 2, scales: 2}}}
+steps: [{w: f(ones(X))}, {repeat: {count: 1, steps: [{x: ones(X)}]}}]
 track: x
 returns: {image: x}
 """

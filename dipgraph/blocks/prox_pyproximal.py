@@ -79,7 +79,7 @@ class PyproximalProx:
         functional: Annotated[str, word(*OPERATORS)],
         number: Annotated[float, number(above=0)] = 1.0,
     ) -> None:
-        if functional == "l0_ball" and number != int(number):
+        if functional == "l0_ball" and not float(number).is_integer():
             raise InputError(f"'number' of l0_ball is {number:g}", remedy="it counts entries: give a whole number")
         self.package = require("pyproximal", "pyproximal", "prox.pyproximal")
         self.make, self.number = OPERATORS[functional], number

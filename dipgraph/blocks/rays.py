@@ -144,6 +144,8 @@ def split(
     use.
     """
     units = math.prod(of.shape) if by == "rays" else of.shape[0]
+    if not 0 <= hold < 1:  # computed on the device: it is read here
+        raise InputError(f"'hold' is {float(hold):g}", remedy="hold out a share, at least 0 and below 1")
     if units < 2 and hold > 0:
         raise InputError(f"data of shape {of.shape} cannot be split by {by}: there is only one", where="rays.split")
     count = min(max(round(float(hold) * units), 1), units - 1) if hold > 0 else 0

@@ -102,7 +102,7 @@ def load_weights(network: nn.Module, weights: Mapping[str, Tensor], file: str | 
             remedy=f"the docs of {needed_by} say which network it is and where to find its weights",
         )
     for name, values in weights.items():
-        if not _is_plain(values):
+        if not _is_plain(values, own[name].dtype):
             raise InputError(
                 f"{str(file)!r} holds weights for {needed_by} that are no dense finite real numbers: {name!r}",
                 remedy="give the state dict of a network that was trained in floating point, on the CPU or a GPU",
@@ -110,7 +110,7 @@ def load_weights(network: nn.Module, weights: Mapping[str, Tensor], file: str | 
     network.load_state_dict(dict(weights))
 
 
-def _is_plain(values: Tensor) -> bool:
-    """Whether a tensor holds finite real numbers as they are: dense, neither quantised nor without content."""
+def _is_plain(values: Tensor, dtype: torch.dtype) -> bool:
+    """Whether a tensor holds real numbers, dense and as they are, that are finite in the network's precision."""
     is_dense = values.layout is torch.strided and not (values.is_quantized or values.is_meta)
-    return is_dense and values.is_floating_point() and bool(values.isfinite().all())
+    return is_dense and values.is_floating_point() and bool(values.to(dtype).isfinite().all())

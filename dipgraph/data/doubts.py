@@ -13,14 +13,20 @@ from dipgraph.data.problem import Problem
 from dipgraph.data.scale import estimate_scale
 from dipgraph.signatures.errors import InputError
 
-OPAQUE = 20.0
-"""A line integral from which on nothing would come through: exp(−20) is two billionths."""
-AROUND_ZERO = 0.05
-"""Share of the largest line integral that rays past the object may have on average."""
+OPPOSED = -0.3
+"""Correlation of the data with the rays' lengths in the image below which they are no line integrals."""
+ALIKE = 0.1
+"""Relative spread of those lengths below which it says nothing."""
+BEYOND = 0.05
+"""Share of the largest line integral that rays past the image may have on average."""
 NEAR = 0.02
 """How near to half a turn or a whole one angles in radians end."""
+FEW = 4
+"""Views of which fewer show no such pattern."""
 APART = 10.0
 """Factor between the stated scale and the estimated one that is no matter of taste."""
+NARROW = math.radians(20)
+"""An arc from which the scale is estimated too small [rad]."""
 
 
 def doubts(data: Measurement, problem: Problem, stated_scale: float | None) -> Iterator[str]:
@@ -37,27 +43,31 @@ def doubts(data: Measurement, problem: Problem, stated_scale: float | None) -> I
     """
     if not data.files:
         return
-    if data.quantity == "line integrals":
-        yield from _doubts_of_integrals(data.data, problem)
-    if stated_scale is not None:
+    if data.quantity != "line integrals" or data.geometry is None:
+        return
+    lengths = (problem.A @ np.ones(problem.A.shape[1], dtype=np.float32)).reshape(data.data.shape)
+    if _opposed(data.data, lengths):
+        yield (
+            "the data fall where rays are long in the image, as counts and transmission do and line integrals do not: "
+            "say the reader's 'quantity', and add flat_field and log; or, if their sign is turned, multiply: {by: -1}"
+        )
+        return
+    most, past = float(data.data.max()), lengths == 0
+    if past.any() and (beyond := float(data.data[past].mean())) > BEYOND * most:
+        yield (
+            f"rays that miss the image have {beyond:.3g} on average, of at most {most:.3g}: the object is larger than "
+            "the image ('shape' times 'pixel'), its place is another, or rays through nothing are not at 0"
+        )
+    arc = float(np.ptp(getattr(data.geometry, "angles", (0.0, np.pi))))
+    if stated_scale is not None and arc > NARROW:
         yield from _doubts_of_scale(stated_scale, problem)
 
 
-def _doubts_of_integrals(integrals: Array, problem: Problem) -> Iterator[str]:
-    most = float(integrals.max())
-    if most > OPAQUE:
-        yield (
-            f"line integrals go up to {most:.3g}, where nothing would come through: "
-            "if these are counts or transmission, say so with the reader's 'quantity', and add flat_field and log"
-        )
-    if integrals.sum() < 0:
-        yield "the line integrals are negative on the whole: if their sign is turned, add multiply: {by: -1}"
-    outside = (problem.A @ np.ones(problem.A.shape[1], dtype=np.float32)).reshape(integrals.shape) == 0
-    if outside.any() and (beyond := float(integrals[outside].mean())) > AROUND_ZERO * most:
-        yield (
-            f"rays that miss the image have {beyond:.3g} on average, of at most {most:.3g}: the object is larger than "
-            "the image ('shape' times 'pixel'), or its place is another"
-        )
+def _opposed(integrals: Array, lengths: Array) -> bool:
+    """Whether data fall where the rays' lengths in the image grow."""
+    if integrals.std() == 0 or lengths.std() < ALIKE * lengths.mean():
+        return False
+    return float(np.corrcoef(integrals.ravel(), lengths.ravel())[0, 1]) < OPPOSED
 
 
 def _doubts_of_scale(stated: float, problem: Problem) -> Iterator[str]:
@@ -73,7 +83,7 @@ def _doubts_of_scale(stated: float, problem: Problem) -> Iterator[str]:
 
 def doubt_of_angles(degrees: Array, path: Path) -> str | None:
     """The doubt that angles read as degrees are radians: they divide half a turn, or a whole one, of those."""
-    if degrees.size < 2:
+    if degrees.size < FEW:
         return None
     span = float(np.ptp(degrees))
     ends = {span, span * degrees.size / (degrees.size - 1)}

@@ -77,8 +77,8 @@ def _gaussian(measurement: Measurement, level: float, relative_to: str, draw: np
         raise InputError(f"the noise is relative to {relative_to!r}", where="noise", remedy="give max, mean or none")
     deviation = level * sizes[relative_to]
     noisy = data + deviation * draw.standard_normal(data.shape)
-    if measurement.counts is not None and deviation:  # of another kind: together they have no one level
-        return replace(measurement, data=noisy, noise_level=None, counts=None, blank=None)
+    if measurement.counts is not None:  # of another kind: together they have no one level
+        return measurement if not deviation else replace(measurement, data=noisy, counts=None, blank=None)
     known = measurement.noise_level or 0.0
     return replace(measurement, data=noisy, noise_level=float(np.hypot(deviation, known)))
 

@@ -2,9 +2,9 @@
 
 A number that literals, the problem's numbers and loop indices make up is known once the problem is bound: it is
 checked before the run, for every iteration. Of the others, what is made once (outside every loop) is checked when it
-is made, and a Python number in a loop at each iteration, as is one that its port reads on the host. What else is on
-the device and changes in a loop is not looked at, since each iteration would wait for the device: out of bounds it
-becomes NaN, which ends the run as diverged.
+is made, and a Python number in a loop at each iteration, as are learning rates and whole numbers, which are read on
+the host anyway. What else is on the device and changes in a loop is not looked at, since each iteration would wait for
+the device: out of bounds it becomes NaN, which ends the run as diverged where it reaches a loss or the tracked image.
 """
 
 from __future__ import annotations
@@ -42,9 +42,7 @@ class Demand:
         return within(number, kind.min, kind.above, kind.max, kind.below)
 
     def kept(self, values: Tensor) -> Tensor:
-        """The values, on the device: NaN where they do not keep the bounds; whole numbers have no NaN, and stay."""
-        if not values.is_floating_point():
-            return values
+        """The values, on the device: NaN where they do not keep the bounds."""
         bounds = ((self.kind.min, torch.ge), (self.kind.above, torch.gt),
                   (self.kind.max, torch.le), (self.kind.below, torch.lt))  # fmt: skip
         for bound, holds in bounds:
@@ -74,7 +72,8 @@ def demands(plan: Plan) -> dict[Value, list[Demand]]:
             is_asked = isinstance(value.type, Number) and isinstance(kind, NumberKind)
             is_asked |= isinstance(value.type, Vector) and isinstance(kind, BoundedKind) and bool(kind.bounds)
             if is_asked and value.origin != "literal":
-                found.setdefault(value, []).append(Demand(name, kind, mark, on_host=operation.training is not None))
+                on_host = operation.training is not None or getattr(kind, "whole", False)
+                found.setdefault(value, []).append(Demand(name, kind, mark, on_host))
     return {value: sorted(asked, key=lambda demand: demand.mark.place) for value, asked in found.items()}
 
 
@@ -148,6 +147,7 @@ def check_numbers(plan: Plan, given: Mapping[str, Any], problem: str) -> Demands
             for demand in asked:
                 if (found := demand.worst(given[value.content])) is not None:
                     report.add("E803", demand.refusal(found), demand.mark, f"see '{value.content}' of '{problem}'")
+                    break
     report.settle()
     return {value: asked for value, asked in wanted.items() if value not in known.reach}
 
@@ -164,7 +164,7 @@ class _Known:
         """Indices that a known value depends on."""
         self.names: dict[Value, frozenset[str]] = {}
         self.divisors: dict[Value, Mark] = {}
-        """Numbers that vectors are divided by, and where: there it gives infinities, and no error."""
+        """Numbers that what is on the device is divided by, and where: there it gives infinities, and no error."""
         for value in plan.values:
             if value.origin == "literal":
                 self._leaf(value, value.content)
@@ -177,7 +177,7 @@ class _Known:
                 self.reach[index], self.names[index] = frozenset({index}), frozenset()
             if operation.sort == "function" and isinstance(operation.outputs[0].type, Number | Switch):
                 self._function(operation, operation.outputs[0])
-            elif operation.sort == "function" and operation.name == "/":
+            if operation.sort == "function" and operation.name == "/" and operation.outputs[0] not in self.reach:
                 self.divisors.setdefault(operation.inputs[1], operation.mark)
 
     def _leaf(self, value: Value, content: Any, *names: str) -> None:

@@ -277,7 +277,8 @@ class _Compiler:
 
     def training(self, operation: Operation, training: Training) -> CompiledTraining:
         slot = self.slot
-        calls = self.body(training.body).plain
+        calls = [*self.guards([target.inside for target in training.targets], training.body),
+                 *self.body(training.body).plain]  # fmt: skip
         after = {id(inside): made for inside, made in training.exports}
         targets = [
             (carried.name, slot[carried.begin], slot[carried.inside], slot[after[id(carried.inside)]],

@@ -238,13 +238,12 @@ class Run:
     def _advice(self) -> str:
         """What to do about a divergence."""
         machine = self.executor.machine
-        broken = [demand for guard in machine.guards for demand in guard.broken()]
-        if broken:
-            said = "; ".join(f"'{each.port}' in line {each.mark.line + 1} is to be {each.kind}" for each in broken)
-            return f"a value went out of its port's bounds: {said}"
+        usual = "lower the rate of the optimiser, or the weight of that term; or bound the gradient with clip"
         if next(machine.trainings(), None) is None:
-            return "no optimiser is at work: look for a step that is too long, and for values without a result (0/0)"
-        return "lower the rate of the optimiser, or the weight of that term; or bound the gradient with clip"
+            usual = "no optimiser is at work: look for a step that is too long, and for values without a result (0/0)"
+        broken = [demand for guard in machine.guards for demand in guard.broken()]
+        said = "; ".join(f"'{each.port}' in line {each.mark.line + 1} is to be {each.kind}" for each in broken)
+        return f"a value went out of its port's bounds: {said}; else {usual}" if broken else usual
 
     def interrupt(self) -> None:
         """Leave the run where it stands; raises as a step does, if it has diverged by then."""
@@ -330,7 +329,7 @@ class Run:
             threads=torch.get_num_threads(),
             seed=self.options.seed,
             run_on=self.options.run_on,
-            saturated=saturated_share(image, scale),
+            saturated=saturated_share(image, scale) if executor.machine.networks else 0.0,
         )
 
 

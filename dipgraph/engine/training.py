@@ -108,6 +108,7 @@ class Trainer:
         slots, calls, terms = self.machine.slots, self.compiled.calls, self.compiled.terms
         self.thaw()
         optimiser = self.prepare() if not done else self.resume()
+        leaves = [(name, inside) for name, _, inside, _, is_network in self.compiled.targets if not is_network]
         held: list[Any] = []
         values: list[Tensor] = []
         replay = _Replay(self.machine, self.compiled.random) if _evaluates_often(optimiser) else None
@@ -115,6 +116,8 @@ class Trainer:
         def closure() -> Tensor:
             with torch.enable_grad():
                 optimiser.zero_grad(set_to_none=True)
+                for name, inside in leaves:  # a check of bounds may have put something else there
+                    slots[inside] = self.leaves[name]
                 if replay is not None:
                     replay.rewind()
                 for call in calls:

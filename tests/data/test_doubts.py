@@ -61,14 +61,27 @@ def test_angles_in_radians_read_as_degrees(folder: Path) -> None:
         )
 
 
-def test_counts_read_as_line_integrals(folder: Path) -> None:
-    doubts = said(changed(folder, "y.npy", 1000.0))
-    assert "say so with the reader's 'quantity'" in doubts[0]
+OPPOSED = "the data fall where rays are long in the image"
+
+
+@pytest.mark.parametrize("blank", [1.0, 1000.0])
+def test_counts_or_transmission_read_as_line_integrals(folder: Path, blank: float) -> None:
+    np.save(folder / "y.npy", blank * np.exp(-np.load(folder / "y.npy")))
+    (doubt,) = said(folder)
+    assert OPPOSED in doubt
 
 
 def test_a_sign_that_is_turned(folder: Path) -> None:
-    doubts = said(changed(folder, "y.npy", -1.0), OWN + f"scale: {VALUE} per mm\n")
-    assert "add multiply: {by: -1}" in doubts[0]
+    noise = np.random.default_rng(0).normal(0.0, 0.005, (VIEWS, 48)) + 0.002
+    np.save(folder / "y.npy", noise - np.load(folder / "y.npy"))
+    (doubt,) = said(folder, OWN + f"scale: {VALUE} per mm\n")
+    assert OPPOSED in doubt
+
+
+def test_data_in_other_units_and_differential_data_are_not_doubted(folder: Path) -> None:
+    assert said(changed(folder, "y.npy", 1000.0)) == []
+    np.save(folder / "y.npy", np.gradient(np.load(folder / "y.npy"), axis=1))
+    assert said(folder) == []
 
 
 def test_an_object_larger_than_the_image(folder: Path) -> None:

@@ -76,6 +76,10 @@ def test_an_expression_without_a_value_is_told_before_the_run(radius: str, said:
     assert said in refusal(text(f'"{radius}"')).message
 
 
+def test_a_number_on_the_device_divided_by_zero_is_told_before_the_run_too() -> None:
+    assert refusal(text('"norm(x)/(k - 3)"')).message == "the expression divides by zero at k = 3"
+
+
 @pytest.mark.parametrize(
     ("divisor", "said"), [("(k - 3)", "zero at k = 3"), ("data_unit*0", "zero"), ("k*(2 - k)", "zero at k = 2")]
 )
@@ -109,7 +113,7 @@ def test_a_python_number_that_a_loop_carries_is_held_against_them_at_each_iterat
 
 
 def test_a_loop_never_waits_for_a_number_of_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Bounds there are the recipe's care: no look at the value, and no refusal."""
+    """Out of bounds it is NaN there: no look at the value, and no refusal."""
     run = start(text("norm(x) - 10"))
     steps = iter(run)
     next(steps)
@@ -178,6 +182,7 @@ OUT_OF_BOUNDS = {
     "project.ball": "{project.ball: {of: x, radius: norm(x) - norm(x)}}",
     "average.ema": "{average.ema: {of: x, decay: 1 + norm(x)}}",
     "noise.gaussian": "{noise.gaussian: {of: x, std: -norm(x)}}",
+    "prox.l1, of a whole number": "{prox.l1: {of: x, weight: 0 - when}}",
 }
 """Steps of a loop with a number, or a vector of them, that changes on the device and is out of bounds."""
 
@@ -186,11 +191,35 @@ OUT_OF_BOUNDS = {
 def test_what_changes_on_the_device_ends_the_run_where_it_is_out_of_bounds(name: str) -> None:
     """It gives no image that looks right: the number is NaN for whatever reads it, and the advice names the port."""
     step = f"- x: {OUT_OF_BOUNDS[name]}"
-    run = text("1.0").replace("- x: {project.ball: {of: x, radius: 1.0}}", step)
+    stop = "- done, best, when: {stop.rise: {watch: norm(x), keep: x, patience: 5}}"
+    run = text("1.0").replace("- x: {project.ball: {of: x, radius: 1.0}}", f"{stop}\n        {step}")
     with pytest.raises(DivergedError) as caught:
         finish(run)
     port = re.findall(r"(\w+): [^:]*$", OUT_OF_BOUNDS[name])[0]
-    assert f"'{port}' in line 11 is to be" in caught.value.remedy
+    assert f"'{port}' in line 12 is to be" in caught.value.remedy
+
+
+def test_a_vector_that_is_trained_is_held_to_them_at_each_step() -> None:
+    step = """- w: {minimise: {count: 50, optimiser: {sgd: {rate: 0.01}},
+                         loss: [fidelity.weighted: {of: A(x), to: y, weights: w}]}}"""
+    run = text("1.0").replace("- x: {project.ball: {of: x, radius: 1.0}}", step)
+    run = run.replace("x: ones(X), mu", "w: ones(Y), x: ones(X), mu").replace("track: x", "  - v: 2*w\ntrack: x")
+    with pytest.raises(DivergedError, match="'weights' in line 12 is to be"):
+        finish(run)
+
+
+@pytest.mark.parametrize(
+    ("step", "said"),
+    [
+        ("{residual.whiteness: {of: A(x) - y, lags: floor(norm(x) - 100)}}", "'lags' is -"),
+        ("{rays.split: {of: Y, hold: 5 + norm(x)}}", "'hold' is nan"),
+    ],
+)
+def test_what_is_read_on_the_host_anyway_is_refused_there(step: str, said: str) -> None:
+    names = "w" if "whiteness" in step else "w, v"
+    run = text("1.0").replace("- x: {project.ball: {of: x, radius: 1.0}}", f"- {names}: {step}\n        - x: 2*x")
+    with pytest.raises(Faults, match=said):
+        finish(run)
 
 
 def test_a_weight_of_the_loss_too() -> None:
