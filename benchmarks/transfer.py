@@ -2,7 +2,7 @@
 
 Prints what is delivered for each, and how far the default is below the best of the five, by three judges: the problem's
 reference, the total variation of all views, and how well views are explained that the problem leaves unused; the
-references are made of the same scans. The defaults were chosen on `shepp_logan` and the scan `tc` of HTC2022; here are
+references are made of the same scans. Beside them stands the score of the run's own held-out rays, which needs none. The defaults were chosen on `shepp_logan` and the scan `tc` of HTC2022; here are
 `ta` and a tooth, and both once more on a grid twice as fine. Rows are kept as they come, so that a study that was cut
 off goes on.
 
@@ -62,6 +62,7 @@ def measure(case: tuple[str, str, float], data: str, threads: int, device: str |
     told = {key: summary[key] for key in ("psnr", "peak_psnr", "stop_iteration", "iterations", "seconds")}
     told["all_views"] = float(psnr(result.image, of_all_views(name, settings), problem.region))
     told["unused"] = UnusedViews(name, settings).misfit(result.image)
+    told["held_out"] = summary["stoppers"][0]["best_score"]
     about = {"recipe": recipe, "problem": label, "factor": factor, "weight": factor * usual, "text": digest(recipe)}
     about |= {"settings": tried, "device": result.device}
     return about | told | {"machine": machine()}
@@ -81,6 +82,8 @@ def table(rows: list[dict[str, Any]]) -> str:
         out.append(_row(f"`{recipe}` | `{WEIGHTS[recipe]}` | {problem} | PSNR [dB]", given, max))
         out.append(_row(" | | | PSNR to TV of all views [dB]", whole, max))
         out.append(_row(" | | | misfit [%]", [cell and 100 * cell for cell in misfit], min))
+        if any(seen := [cell and cell.get("held_out") for cell in cells]):
+            out.append(_row(" | | | held-out score, ×1000", [score and 1000 * score for score in seen], min))
     return "\n".join(out)
 
 

@@ -22,6 +22,7 @@ from dipgraph.engine.binding import Bound, bind, check_binding, choose_device
 from dipgraph.engine.bounds import check_numbers
 from dipgraph.engine.compile import compile_plan
 from dipgraph.engine.executor import Executor, Frame
+from dipgraph.engine.explain import Reading
 from dipgraph.engine.memory import memory_told
 from dipgraph.engine.outcome import End, Outcome, conclude
 from dipgraph.engine.record import Record
@@ -123,6 +124,12 @@ class Result:
         """In one sentence: where the run ended, why, and from which step the image is."""
         return self.end.explanation
 
+    def best_score(self, reading: Reading) -> float | None:
+        """The score of a stopper's best iteration, where it is known and finite."""
+        entry = self.record.entries.get(reading.best_step)
+        score = math.nan if entry is None else entry.scores.get(reading.label, math.nan)
+        return score if math.isfinite(score) else None
+
     def summary(self) -> dict[str, Any]:
         """The run in numbers, ready for JSON; null where there is no reference."""
         peak = self.record.peak
@@ -146,7 +153,7 @@ class Result:
             "outcome": self.outcome.name.lower(),
             "explanation": self.explanation,
             "delivered_step": self.end.delivered_step,
-            "stoppers": [reading.told() for reading in self.end.readings],
+            "stoppers": [reading.told() | {"best_score": self.best_score(reading)} for reading in self.end.readings],
             "saturated": self.saturated,
         }
 

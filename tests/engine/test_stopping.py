@@ -46,7 +46,7 @@ def test_a_stop_is_explained_and_the_best_image_delivered() -> None:
     assert summary["explanation"] == result.explanation
     assert summary["stoppers"][0] == {
         "stopper": "stop.rise", "score": "w", "verdict": "not_fallen", "fired": True, "in_until": True,
-        "best_iteration": 5, "best_step": 5,
+        "best_iteration": 5, "best_step": 5, "best_score": 0.0,
     }  # fmt: skip
     assert (summary["stoppers"][1]["stopper"], summary["stoppers"][1]["in_until"]) == ("stop.flat", False)
 
