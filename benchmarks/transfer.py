@@ -2,9 +2,9 @@
 
 Prints what is delivered for each, and how far the default is below the best of the five, by three judges: the problem's
 reference, the total variation of all views, and how well views are explained that the problem leaves unused; the
-references are made of the same scans. Beside them stands the score of the run's own held-out rays, which needs none. The defaults were chosen on `shepp_logan` and the scan `tc` of HTC2022; here are
-`ta` and a tooth, and both once more on a grid twice as fine. Rows are kept as they come, so that a study that was cut
-off goes on.
+references are made of the same scans. Beside them stands the score of the run's own held-out rays, which needs none of
+them. The defaults were chosen on `shepp_logan` and the scan `tc` of HTC2022; here are `ta` and a tooth, and both once
+more on a grid twice as fine. Rows are kept as they come, so that a study that was cut off goes on.
 
     python benchmarks/transfer.py --data ../shared/data [--jobs 2] [--fine] [--device cuda]
 """
