@@ -118,15 +118,7 @@ def iterate(
 ) -> Iterator[Run]:
     """Step through a run: the run after each gradient step, or after each iteration where there are none.
 
-    Takes the arguments of :func:`run`.
-
-    Examples
-    --------
-    >>> import dipgraph
-    >>> for state in dipgraph.iterate("tv", settings={"gradient_steps": 2, "channels": 2, "scales": 2}):
-    ...     print(state.steps)
-    1
-    2
+    Takes the arguments of :func:`run`; the guide has an example.
     """
     return iter(start(recipe, problem, **options))
 
